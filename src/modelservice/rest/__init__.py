@@ -1,0 +1,1 @@
+"""Envoy's side of the service."""

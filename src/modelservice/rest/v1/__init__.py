@@ -1,0 +1,1 @@
+"""The internal protobuf API that Envoy calls, generated from proto/ (`make generate`)."""

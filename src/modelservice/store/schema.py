@@ -1,0 +1,76 @@
+"""The database's schema: made, brought up to date, and recognized.
+
+A database that is not this service's, or is a newer version's, is never changed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from modelservice.errors import SchemaMismatchError
+from modelservice.store.database import Database
+
+# Not Alembic's usual name: another program's migrations in the same database are not ours.
+VERSION_TABLE: Final = "modelservice_schema"
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+def require_current(connection: Connection, name: str) -> None:
+    """Makes sure that the database has this version's schema.
+
+    Args:
+        connection: A connection to it.
+        name: What messages call it.
+
+    Raises:
+        SchemaMismatchError: It has not. The text says what it has, and what to run.
+    """
+    version = _version(connection, name)
+    if version is None:
+        raise SchemaMismatchError(f"{name} is empty: run `modelservice migrate`")
+    if version != _scripts().get_current_head():
+        raise SchemaMismatchError(f"{name} has an older schema: run `modelservice migrate`")
+
+
+def migrate(database: Database) -> None:
+    """Brings the database to this version's schema, in one transaction. Safe when two run at once.
+
+    Args:
+        database: The database, with `Access.CREATE`.
+
+    Raises:
+        SchemaMismatchError: It holds something else, or a newer version's schema. It was not touched.
+        DatabaseUnavailableError: It cannot be reached, or refuses.
+    """
+    with database.transaction() as connection:
+        _version(connection, database.name)
+    database.allow_reads_during_writes()
+    with database.transaction() as connection:
+        _version(connection, database.name)
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _version(connection: Connection, name: str) -> str | None:
+    tables = inspect(connection).get_table_names()
+    if VERSION_TABLE not in tables:
+        if tables:
+            raise SchemaMismatchError(f"{name} holds tables that are not modelservice's: name a database of its own")
+        return None
+    version = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  (a constant)
+    if version is not None and version not in {script.revision for script in _scripts().walk_revisions()}:
+        raise SchemaMismatchError(f"{name} has the schema of a newer modelservice: use that version")
+    return version
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(_MIGRATIONS))

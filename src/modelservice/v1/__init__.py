@@ -1,0 +1,1 @@
+"""The public protobuf API, generated from proto/ (`make generate`)."""
