@@ -45,16 +45,16 @@ format: $(VENV)/tests-installed ## Format the code and mend what can be mended
 GENERATED := v1 rest edge/descriptor.pb
 PROTOS := modelservice/v1/model_service.proto modelservice/rest/v1/rest_service.proto
 # google/api/*.proto lie beside the Python packages made from them.
-PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto \
+PROTOC = $(BIN)/python -m grpc_tools.protoc $(1) -I proto \
 	-I "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 .PHONY: generate
 generate: OUT ?= src
 generate: $(VENV)/tests-installed ## Make the Python code and Envoy's descriptor from proto/
 	@mkdir -p $(OUT)/modelservice/edge
-	$(PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
-	$(PROTOC) --grpc_python_out=$(OUT) modelservice/v1/model_service.proto
-	$(PROTOC:-I proto=-I proto/edge -I proto) --include_imports \
+	$(call PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
+	$(call PROTOC) --grpc_python_out=$(OUT) modelservice/v1/model_service.proto
+	$(call PROTOC,-I proto/edge) --include_imports \
 		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
 
 .PHONY: drift
@@ -70,7 +70,7 @@ drift:
 
 .PHONY: buf-lint
 buf-lint:
-	@$(PROTOC) --include_source_info --include_imports -o $(VENV)/image.binpb $(PROTOS)
+	@$(call PROTOC) --include_source_info --include_imports -o $(VENV)/image.binpb $(PROTOS)
 	$(BIN)/buf lint $(VENV)/image.binpb --config proto/buf.yaml --path modelservice
 
 # --- Dependencies ---------------------------------------------------------------------------------------------------

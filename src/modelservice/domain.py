@@ -110,12 +110,12 @@ class Model:
     def __post_init__(self) -> None:
         if not is_model_name(self.name):
             raise InvalidValueError(f"model name {self.name!r}: must be {NAME_RULE}")
-        _check_text(self.name, "display_name", self.display_name, shortest=1, longest=1000)
-        _check_text(self.name, "provider", self.provider, shortest=1, longest=256)
+        _check_text(f"model {self.name}: display_name", self.display_name, shortest=1, longest=1000)
+        _check_text(f"model {self.name}: provider", self.provider, shortest=1, longest=256)
         for text_name in ("permission_id", "description", "system_prompt"):
             text = getattr(self, text_name)
             if text is not None:
-                _check_text(self.name, text_name, text, shortest=0, longest=1_000_000)
+                _check_text(f"model {self.name}: {text_name}", text, shortest=0, longest=1_000_000)
         for number_name in ("created", "updated", "context_window"):
             _check_uint32(self.name, number_name, getattr(self, number_name))
         for number_name in ("max_tokens", "max_tokens_per_request", "credit_multiplier"):
@@ -178,7 +178,7 @@ class ApiKey:
     revoked: int | None = None
 
     def __post_init__(self) -> None:
-        _check_text(self.id, "name", self.name, shortest=0, longest=200, kind="key")
+        _check_text("key name", self.name, shortest=0, longest=200)
         for scope in sorted(self.scopes):
             if scope not in SCOPES:
                 raise InvalidValueError(f"key scope {scope!r}: must be one of {', '.join(SCOPES)}")
@@ -222,14 +222,14 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _check_json(name: str, value: object, depth: int) -> None:
+def _check_json(name: str, value: object, depth: int) -> None:  # noqa: C901, PLR0912  (a case for each kind of value)
     if depth > METADATA_DEPTH_MAX:
         raise InvalidValueError(f"model {name}: metadata: deeper than {METADATA_DEPTH_MAX} levels")
     match value:
         case None | bool():
             pass
         case str():
-            _check_unicode(name, "metadata", value)
+            _check_unicode(f"model {name}: metadata", value)
         case int():
             if abs(value) > EXACT_INTEGER_MAX:
                 raise InvalidValueError(f"model {name}: metadata: the integer {value} is beyond 2^53")
@@ -240,7 +240,7 @@ def _check_json(name: str, value: object, depth: int) -> None:
             for key, item in value.items():
                 if not isinstance(key, str):
                     raise InvalidValueError(f"model {name}: metadata: the key {key!r} is not a text")
-                _check_unicode(name, "metadata", key)
+                _check_unicode(f"model {name}: metadata", key)
                 _check_json(name, item, depth + 1)
         case list() | tuple():
             for item in value:
@@ -249,24 +249,22 @@ def _check_json(name: str, value: object, depth: int) -> None:
             raise InvalidValueError(f"model {name}: metadata: {value!r} is no JSON value")
 
 
-def _check_text(name: str, field_name: str, text: object, *, shortest: int, longest: int, kind: str = "model") -> None:
+def _check_text(what: str, text: object, *, shortest: int, longest: int) -> None:
     if not isinstance(text, str):
-        raise InvalidValueError(f"{kind} {name}: {field_name} is {text!r}: must be a text")
+        raise InvalidValueError(f"{what} is {text!r}: must be a text")
     if not shortest <= len(text) <= longest:
-        raise InvalidValueError(
-            f"{kind} {name}: {field_name} has {len(text)} characters: must have {shortest} to {longest}"
-        )
-    _check_unicode(name, field_name, text, kind=kind)
+        raise InvalidValueError(f"{what} has {len(text)} characters: must have {shortest} to {longest}")
+    _check_unicode(what, text)
     if "\0" in text:
         # Postgres keeps no NUL in a text.
-        raise InvalidValueError(f"{kind} {name}: {field_name}: must not hold the character NUL")
+        raise InvalidValueError(f"{what}: must not hold the character NUL")
 
 
-def _check_unicode(name: str, field_name: str, text: str, kind: str = "model") -> None:
+def _check_unicode(what: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidValueError(f"{kind} {name}: {field_name}: is not valid Unicode") from None
+        raise InvalidValueError(f"{what}: is not valid Unicode") from None
 
 
 def _check_uint32(name: str, field_name: str, number: object) -> None:

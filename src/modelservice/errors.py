@@ -31,6 +31,7 @@ INVALID_API_KEY = RefusalKind("invalid_api_key", "authentication_error", "Invali
 ACCESS_DENIED = RefusalKind("access_denied", "permission_error", "Access to models endpoint denied", 403)
 MODEL_NOT_FOUND = RefusalKind("model_not_found", "not_found_error", "No such model", 404)
 INVALID_REQUEST = RefusalKind("invalid_request", "invalid_request_error", "Malformed request", 400)
+UNKNOWN_SERVICE = RefusalKind("unknown_service", "not_found_error", "Unknown service", 404)
 NOT_FOUND = RefusalKind("not_found", "not_found_error", "Unknown path", 404)
 METHOD_NOT_ALLOWED = RefusalKind("method_not_allowed", "invalid_request_error", "Method not allowed", 405)
 REQUEST_TOO_LARGE = RefusalKind("request_too_large", "invalid_request_error", "Request too large", 413)
@@ -43,6 +44,7 @@ REFUSALS = (
     ACCESS_DENIED,
     MODEL_NOT_FOUND,
     INVALID_REQUEST,
+    UNKNOWN_SERVICE,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     REQUEST_TOO_LARGE,

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from google.api.httpbody_pb2 import HttpBody
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from modelservice.catalogue.messages import full_model, listed_model
-from modelservice.domain import Model
+from modelservice.domain import EXACT_INTEGER_MAX, Model
 from modelservice.v1 import model_service_pb2 as pb
 
 _JSON: Final = "application/json"
@@ -90,10 +89,16 @@ def _json(message: Message) -> bytes:
     return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _in_wire_order(value: Any, kind: Descriptor | None) -> Any:
-    """Orders the keys of a message's JSON by field number, which is the documents' order; those of a map by name."""
+def _in_wire_order(value: Any, kind: Any) -> Any:  # noqa: ANN401  (any JSON; protobuf has two classes of descriptors)
+    """Orders the keys of a message's JSON by field number, which is the documents' order; those of a map by name.
+
+    `kind` is the message's descriptor, or None inside a map.
+    """
     if isinstance(value, list):
         return [_in_wire_order(item, kind) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_INTEGER_MAX:
+        # protobuf keeps every number of a JSON object as a double; 5 went in, and 5 comes out.
+        return int(value)
     if not isinstance(value, dict):
         return value
     if kind is None or kind.full_name.startswith("google.protobuf."):

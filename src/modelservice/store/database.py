@@ -91,4 +91,3 @@ class Database:
         if self.access is Access.READ:
             connection.execute("PRAGMA query_only = ON")
         return connection
-

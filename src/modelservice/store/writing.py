@@ -49,7 +49,7 @@ class Write:
     @cached_property
     def _revision(self) -> int:
         self._connection.execute(update(head).values(revision=head.c.revision + 1))
-        number = self._connection.execute(select(head.c.revision)).scalar_one()
+        number: int = self._connection.execute(select(head.c.revision)).scalar_one()
         self._connection.execute(
             insert(revisions).values(number=number, token=secrets.token_hex(16), created=self._now)
         )
@@ -57,9 +57,7 @@ class Write:
 
     def organization(self, organization_id: str) -> Organization | None:
         """Returns an organization, or None."""
-        row = self._connection.execute(
-            select(organizations).where(organizations.c.id == organization_id)
-        ).one_or_none()
+        row = self._connection.execute(select(organizations).where(organizations.c.id == organization_id)).one_or_none()
         return Organization(row.id, row.created) if row else None
 
     def add_organization(self, organization: Organization) -> None:

@@ -25,6 +25,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INTERNAL_ERROR: _ClassVar[ErrorReason]
     UNAVAILABLE: _ClassVar[ErrorReason]
     TIMEOUT: _ClassVar[ErrorReason]
+    UNKNOWN_SERVICE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_API_KEY: ErrorReason
 ACCESS_DENIED: ErrorReason
@@ -36,6 +37,7 @@ REQUEST_TOO_LARGE: ErrorReason
 INTERNAL_ERROR: ErrorReason
 UNAVAILABLE: ErrorReason
 TIMEOUT: ErrorReason
+UNKNOWN_SERVICE: ErrorReason
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

@@ -1,0 +1,6 @@
+"""`python -m modelservice`."""
+
+from modelservice.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The composition root: what is built from what, started, drained, closed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from functools import partial
+from types import FrameType
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from modelservice.auth.authenticate import authenticate
+from modelservice.auth.authorize import require_models_read
+from modelservice.catalogue.refresher import Catalogue
+from modelservice.catalogue.snapshot import Snapshot
+from modelservice.config import Settings
+from modelservice.domain import Principal
+from modelservice.errors import InvalidSettingError
+from modelservice.rpc.server import Server
+from modelservice.rpc.servicers import Gate
+from modelservice.store.database import Access, Database
+from modelservice.store.reading import read_changes
+
+# How long calls under way may take to end, in seconds, once the server takes no new ones.
+_GRACE: Final = 5.0
+
+
+class Stop:
+    """What SIGTERM and SIGINT (Ctrl-C) ask for: the first to drain and end, a second one to end at once.
+
+    Attributes:
+        requested: Set by the first.
+        hurried: Set by the second.
+    """
+
+    def __init__(self) -> None:
+        self.requested = threading.Event()
+        self.hurried = threading.Event()
+
+    def listen(self) -> None:
+        """Takes the signals from now on. Only the main thread can."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        if self.requested.is_set():
+            self.hurried.set()
+        self.requested.set()
+
+
+def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
+    """Serves gRPC until told to stop, then drains.
+
+    A server is NOT_SERVING until the catalogue is loaded. Told to stop, it says NOT_SERVING again and goes on
+    answering, so that whoever checks its health has time to turn away; then it takes no new calls.
+
+    Args:
+        settings: The settings.
+        log: Where it tells what it does.
+        stop: When to stop.
+
+    Raises:
+        InvalidSettingError: The address is not to be had.
+    """
+    database = Database(settings.database_url, Access.READ)
+    server: Server
+
+    def loaded() -> None:
+        if not stop.requested.is_set():
+            server.health.set_serving(serving=True)
+
+    catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, loaded, log)
+    server = Server(catalogue, _gate(), log, reflection_enabled=settings.reflection)
+    if not server.start(str(settings.grpc_address)):
+        raise InvalidSettingError(
+            f"MODELSERVICE_GRPC_ADDRESS: cannot listen on {settings.grpc_address}: it is taken, or not of this machine"
+        )
+    catalogue.start()
+    log.info("listening", address=str(settings.grpc_address), database=database.name)
+
+    stop.requested.wait()
+    log.info("draining", seconds=settings.drain_seconds)
+    server.health.set_serving(serving=False)
+    stop.hurried.wait(settings.drain_seconds)
+    server.stop(_GRACE, stop.hurried)
+    catalogue.close()
+    log.info("stopped")
+
+
+def _gate() -> Gate:
+    def caller(authorization: Sequence[object], snapshot: Snapshot) -> Principal:
+        return authenticate(authorization, snapshot.keys, time.time())
+
+    return Gate(authenticate=caller, authorize=require_models_read)

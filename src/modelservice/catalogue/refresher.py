@@ -1,0 +1,92 @@
+"""Keeps the catalogue fresh: asks the database a few times a second what is new.
+
+A database that cannot be read costs freshness, not answers: what is held goes on being served, the log says so once,
+and once again when it is over.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from structlog.typing import FilteringBoundLogger
+
+from modelservice.catalogue.snapshot import Snapshot, advance
+from modelservice.errors import ModelserviceError
+from modelservice.store.reading import Changes, Revision
+
+
+class Catalogue:
+    """Holds the newest snapshot, in a background thread of its own.
+
+    Args:
+        read: Returns what is new since a revision, or None for nothing (`store.reading.read_changes`).
+        interval: Between two questions, in seconds.
+        loaded: Called once, when the first snapshot is there.
+        log: Where to say what goes wrong.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Revision | None], Changes | None],
+        interval: float,
+        loaded: Callable[[], None],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._read = read
+        self._interval = interval
+        self._loaded = loaded
+        self._log = log
+        self._snapshot: Snapshot | None = None
+        self._failure: str | None = None
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest catalogue, or None until the first is loaded. A request takes it once, and keeps to it."""
+        return self._snapshot
+
+    def start(self) -> None:
+        """Starts to load."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops refreshing."""
+        self._closed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self._refresh()
+            except ModelserviceError as error:
+                self._say_once(str(error))
+            except Exception:  # noqa: BLE001
+                # A row that this version cannot read, say. Serving what is held beats ending.
+                if self._failure is None:
+                    self._log.exception("refresh failed")
+                self._failure = "unforeseen"
+            self._closed.wait(self._interval)
+
+    def _refresh(self) -> None:
+        held = self._snapshot
+        changes = self._read(held.revision if held else None)
+        if self._failure is not None:
+            self._failure = None
+            self._log.info("the database is read again")
+        if changes is None:
+            return
+        self._snapshot = advance(held, changes)
+        self._log.info(
+            "catalogue loaded" if changes.complete else "catalogue changed",
+            revision=changes.revision.number,
+            models=len(self._snapshot.entries),
+        )
+        if held is None:
+            self._loaded()
+
+    def _say_once(self, failure: str) -> None:
+        if failure != self._failure:
+            self._log.error("the database cannot be read", reason=failure, serving=self._snapshot is not None)
+            self._failure = failure

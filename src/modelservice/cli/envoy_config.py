@@ -1,0 +1,48 @@
+"""`modelservice envoy-config`."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modelservice import config
+from modelservice.edge.configuration import Edge, write_configuration
+
+
+class _HostPort(click.ParamType[tuple[str, int]]):
+    name = "host:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:  # noqa: ANN401
+        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})", str(value))
+        if match is None or not 1 <= int(match[3]) <= 65535:  # noqa: PLR2004  (the largest port)
+            self.fail(f"{value!r} must be a host and a port: models.internal:50051", param, ctx)
+        return match[1] or match[2], int(match[3])
+
+
+@click.command("envoy-config")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
+@click.option(
+    "--found-at",
+    type=click.Path(path_type=Path),
+    help="The folder's path where Envoy will run, if another than here (a mount in a container, say).",
+)
+@click.option(
+    "--upstream", "upstreams", multiple=True, type=_HostPort(), help="A server behind Envoy. Repeatable.  [host:port]"
+)
+def envoy_config(out: Path, found_at: Path | None, upstreams: tuple[tuple[str, int], ...]) -> None:
+    """Write the configuration and the descriptor for an Envoy that runs anywhere.
+
+    Without --upstream, Envoy expects one server, on MODELSERVICE_GRPC_ADDRESS.
+    """
+    settings = config.load(os.environ)
+    edge = Edge(
+        http=settings.http_address,
+        admin=settings.envoy_admin_address,
+        upstreams=upstreams or (settings.grpc_address.reachable(),),
+        rest_rendering=settings.rest_rendering,
+    )
+    click.echo(write_configuration(edge, out, found_at or out.absolute()))

@@ -1,0 +1,114 @@
+"""Envoy's configuration: the source `envoy.yaml`, with settings applied to it as data."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from modelservice.errors import EdgeError
+
+CONFIGURATION: Final = "envoy.yaml"
+DESCRIPTOR: Final = "descriptor.pb"
+
+# What the transcoder calls for a REST path, by the setting `rest_rendering`.
+_SERVICES: Final = {"ready": "modelservice.rest.v1.RestService", "transcoder": "modelservice.v1.ModelService"}
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What settings say of Envoy.
+
+    Attributes:
+        http: Where it listens: IP address and port.
+        admin: Where its administration listens.
+        upstreams: The servers behind it: IP addresses or names, and ports.
+        rest_rendering: Who makes REST's JSON: `ready` or `transcoder`.
+    """
+
+    http: tuple[str, int]
+    admin: tuple[str, int]
+    upstreams: Sequence[tuple[str, int]]
+    rest_rendering: str
+
+
+def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
+    """Writes Envoy's configuration, and the descriptor that it needs, into a folder.
+
+    Args:
+        edge: What settings say.
+        folder: Where to. It is made when it is not there.
+        found_at: The folder's path for the Envoy that will read it.
+
+    Returns:
+        The configuration's path.
+
+    Raises:
+        EdgeError: It cannot be written.
+    """
+    package = resources.files("modelservice.edge")
+    source: dict[str, Any] = yaml.safe_load((package / CONFIGURATION).read_text(encoding="utf-8"))
+    configured = _configured(source, edge, found_at / DESCRIPTOR)
+    path = folder / CONFIGURATION
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / DESCRIPTOR).write_bytes((package / DESCRIPTOR).read_bytes())
+        path.write_text(yaml.dump(configured, Dumper=_PlainDumper, sort_keys=False, width=120), encoding="utf-8")
+    except OSError as error:
+        raise EdgeError(f"cannot write {error.filename}: {os.strerror(error.errno or 0)}") from None
+    return path
+
+
+def _configured(source: dict[str, Any], edge: Edge, descriptor: Path) -> dict[str, Any]:
+    source["admin"]["address"] = _address(edge.admin)
+    resources_ = source["static_resources"]
+    listener = resources_["listeners"][0]
+    listener["address"] = _address(edge.http)
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    transcoder = next(
+        item["typed_config"]
+        for item in manager["http_filters"]
+        if item["name"] == "envoy.filters.http.grpc_json_transcoder"
+    )
+    transcoder["proto_descriptor"] = str(descriptor)
+    transcoder["services"] = [_SERVICES[edge.rest_rendering]]
+    cluster = resources_["clusters"][0]
+    if not all(_is_ip_address(host) for host, _ in edge.upstreams):
+        cluster["type"] = "STRICT_DNS"
+    cluster["load_assignment"]["endpoints"] = [
+        {"lb_endpoints": [{"endpoint": {"address": _address(upstream)}} for upstream in edge.upstreams]}
+    ]
+    return source
+
+
+def _address(address: tuple[str, int]) -> dict[str, Any]:
+    host, port = address
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes what stands for itself: no aliases, and a program as lines."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_PlainDumper.add_representer(str, _text)

@@ -1,0 +1,59 @@
+"""Asks a running Envoy things over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Final
+
+# In seconds; everything asked is on this machine.
+_TIMEOUT: Final = 2.0
+
+
+def ready(address: tuple[str, int]) -> bool:
+    """Says whether Envoy knows of a server that is ready."""
+    status, _ = _request("GET", address, "/readyz", {})
+    return status == http.client.OK
+
+
+def answers(address: tuple[str, int], key: str | None = None) -> bool:
+    """Says whether a request passes through Envoy and the server behind it.
+
+    Args:
+        address: Where Envoy listens.
+        key: An API key, which must be accepted. Without one, the server's refusal is the sign: Envoy does not know
+            these words.
+    """
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    status, body = _request("GET", address, "/v1/models", headers)
+    if key:
+        return status == http.client.OK
+    try:
+        return status == http.client.UNAUTHORIZED and json.loads(body)["error"]["code"] == "invalid_api_key"
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def drain(admin: tuple[str, int]) -> None:
+    """Tells Envoy to take no new connections, and to end those that are idle."""
+    _request("POST", admin, "/healthcheck/fail", {})
+    _request("POST", admin, "/drain_listeners?graceful&skip_exit", {})
+
+
+def requests_under_way(admin: tuple[str, int]) -> int:
+    """Returns how many requests Envoy is answering; 0 when it does not say."""
+    _, body = _request("GET", admin, "/stats?filter=^http.edge.downstream_rq_active$", {})
+    _, _, number = body.decode(errors="replace").rpartition(": ")
+    return int(number) if number.strip().isdigit() else 0
+
+
+def _request(method: str, address: tuple[str, int], path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(*address, timeout=_TIMEOUT)
+    try:
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException):
+        return 0, b""
+    finally:
+        connection.close()

@@ -1,0 +1,48 @@
+"""What `--demo` makes: enough to try the service, in a database that is nobody's yet."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from modelservice.auth.api_key import PresentedKey
+from modelservice.domain import MODELS_READ
+from modelservice.manage.catalogue import load_documented
+from modelservice.manage.database import migrate
+from modelservice.manage.keys import create_key, list_keys
+from modelservice.manage.organizations import create_organization, list_organizations
+
+ORGANIZATION: Final = "demo"
+
+
+def prepare(database_url: str) -> None:
+    """Migrates the database and, when it has no models, imports the documented catalogue.
+
+    Raises:
+        SchemaMismatchError: The database holds something else, or a newer version's schema. It was not touched.
+        DatabaseUnavailableError: The database cannot be reached, or refuses.
+    """
+    migrate(database_url)
+    load_documented(database_url)
+
+
+def make_key(database_url: str) -> PresentedKey | None:
+    """Makes the demo organization and a key of it, when there is no such key yet.
+
+    Returns:
+        The key; or None when there is one, which nobody can show again, or when the database has organizations of its
+        own: to put a key into somebody's database is not a demo's business.
+
+    Raises:
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    organizations = {organization.id for organization in list_organizations(database_url)}
+    if organizations - {ORGANIZATION}:
+        return None
+    now = time.time()
+    if any(key.organization_id == ORGANIZATION and key.usable(now) for key in list_keys(database_url)):
+        return None
+    if not organizations:
+        create_organization(database_url, ORGANIZATION)
+    return create_key(database_url, ORGANIZATION, scopes={MODELS_READ}, name="made by --demo")

@@ -1,0 +1,1 @@
+"""The gRPC face: servicers, and the boundary through which every call passes."""

@@ -1,0 +1,77 @@
+"""Waits for the one message of a call, but not for ever.
+
+A synchronous gRPC server waits for a request's message inside a worker thread. A caller who opens calls and sends
+nothing would hold them all, with no credential needed. So calls are taken as streams, authenticated from their headers,
+and their message is waited for under a watchdog: one second, and much less when many wait.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import grpc
+
+# How long a caller may take to send its message after its headers, in seconds: clients send both at once.
+PATIENCE: Final = 1.0
+# The same while more than CROWD calls wait: what comes first then is that threads are free.
+PATIENCE_IN_A_CROWD: Final = 0.02
+
+
+class Watchdog:
+    """Cancels calls whose message does not arrive.
+
+    Args:
+        crowd: How many calls may wait with `PATIENCE`: fewer than there are threads.
+    """
+
+    def __init__(self, crowd: int) -> None:
+        self._crowd = crowd
+        self._lock = threading.Lock()
+        # Since when each call waits, oldest first.
+        self._waiting: dict[grpc.ServicerContext, float] = {}
+        self._crowded = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._thread.start()
+
+    def receive(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes | None:
+        """Returns the call's message, or None when the caller sent none, or the call has ended."""
+        with self._lock:
+            self._waiting[context] = time.monotonic()
+            if len(self._waiting) > self._crowd:
+                self._crowded.set()
+        try:
+            return next(requests, None)
+        except Exception:  # noqa: BLE001  (grpc raises a bare Exception for a call that was cancelled)
+            return None
+        finally:
+            with self._lock:
+                del self._waiting[context]
+
+    def close(self) -> None:
+        """Stops watching."""
+        self._closed = True
+        self._crowded.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._closed:
+            if self._crowded.wait(PATIENCE / 4):
+                self._crowded.clear()
+                # Those who wait may yet be served within the shorter time.
+                time.sleep(PATIENCE_IN_A_CROWD)
+            self._cancel_late()
+
+    def _cancel_late(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            crowded = len(self._waiting) > self._crowd
+            patience = PATIENCE_IN_A_CROWD if crowded else PATIENCE
+            late = [context for context, since in self._waiting.items() if now - since >= patience]
+            if crowded:
+                self._crowded.set()
+        for context in late:
+            context.cancel()

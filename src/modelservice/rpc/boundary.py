@@ -1,0 +1,129 @@
+"""The boundary: every call passes it, and every failure leaves it as a documented error.
+
+grpcio would tell a caller an exception's text and class. Here handlers take raw bytes, so that even what cannot be
+decoded is inside, and nothing that goes wrong gets past it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from structlog.typing import FilteringBoundLogger
+
+from modelservice.domain import Principal
+from modelservice.errors import INTERNAL_ERROR, INVALID_REQUEST, REQUEST_TOO_LARGE, TIMEOUT, Refusal
+from modelservice.rpc.arrival import Watchdog
+from modelservice.rpc.status import status_of
+
+# In bytes. The longest useful request names a model of 256 characters.
+REQUEST_BYTES_MAX: Final = 64 * 1024
+_REQUEST_ID_SHAPE: Final = re.compile(r"[!-~]{1,128}")
+
+M = TypeVar("M", bound=Message)
+
+
+class Call:
+    """One call, as its handler sees it.
+
+    Attributes:
+        principal: Who calls; the handler sets it once it knows, and the log tells.
+        request_id: The caller's `x-request-id`, or one made here.
+    """
+
+    def __init__(self, requests: Iterator[bytes], context: grpc.ServicerContext, watchdog: Watchdog) -> None:
+        self._requests = requests
+        self._context = context
+        self._watchdog = watchdog
+        self._metadata = context.invocation_metadata()
+        self.principal: Principal | None = None
+        self.request_id = self._request_id()
+
+    def values(self, key: str) -> list[str | bytes]:
+        """Returns every value of a metadata key, in the order sent."""
+        return [value for name, value in self._metadata if name == key]
+
+    def receive(self, message_type: type[M]) -> M:
+        """Returns the request.
+
+        Raises:
+            Refusal: `INVALID_REQUEST`, it is missing or cannot be decoded; `REQUEST_TOO_LARGE`; `TIMEOUT`.
+        """
+        data = self._watchdog.receive(self._requests, self._context)
+        remaining = self._context.time_remaining()
+        if remaining is not None and remaining <= 0:
+            raise Refusal(TIMEOUT)
+        if data is None:
+            raise Refusal(INVALID_REQUEST, "The request message is missing")
+        if len(data) > REQUEST_BYTES_MAX:
+            raise Refusal(REQUEST_TOO_LARGE)
+        try:
+            return message_type.FromString(data)
+        except DecodeError:
+            raise Refusal(INVALID_REQUEST, "The request message cannot be decoded") from None
+
+    def _request_id(self) -> str:
+        given = self.values("x-request-id")
+        if given and isinstance(given[0], str) and _REQUEST_ID_SHAPE.fullmatch(given[0]):
+            return given[0]
+        return str(uuid.uuid4())
+
+
+class Boundary:
+    """Makes handlers that cannot fail in any way but a documented one.
+
+    Args:
+        watchdog: Waits for messages.
+        log: Gets one line for each call.
+    """
+
+    def __init__(self, watchdog: Watchdog, log: FilteringBoundLogger) -> None:
+        self._watchdog = watchdog
+        self._log = log
+
+    def handler(
+        self, method: str, run: Callable[[Call], bytes], *, quiet: bool = False
+    ) -> grpc.RpcMethodHandler[bytes, bytes]:
+        """Returns a handler for a unary method.
+
+        Args:
+            method: Its full name, for the log.
+            run: Returns the serialized response, or raises a `Refusal`.
+            quiet: Whether its calls are logged at the level debug: for what is called every second.
+        """
+        write = self._log.debug if quiet else self._log.info
+
+        def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+            started = time.perf_counter()
+            call = Call(requests, context, self._watchdog)
+            refusal: Refusal | None = None
+            response = b""
+            try:
+                response = run(call)
+            except Refusal as expected:
+                refusal = expected
+            except Exception:  # noqa: BLE001
+                self._log.exception("unforeseen error", method=method, request_id=call.request_id)
+                refusal = Refusal(INTERNAL_ERROR)
+            write(
+                "call",
+                method=method,
+                code=refusal.kind.code if refusal else "ok",
+                request_id=call.request_id,
+                organization=call.principal.organization_id if call.principal else None,
+                key_id=call.principal.key_id if call.principal else None,
+                ms=round((time.perf_counter() - started) * 1000, 3),
+            )
+            if refusal:
+                # Raises. Outside the try block, which would swallow it.
+                context.abort_with_status(status_of(refusal, call.request_id))
+            context.set_trailing_metadata((("x-request-id", call.request_id),))
+            return response
+
+        # A stream of one message: as unary, grpcio would wait for the message before this could look at the headers.
+        return grpc.stream_unary_rpc_method_handler(handle)

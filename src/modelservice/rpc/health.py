@@ -1,0 +1,128 @@
+"""grpc.health.v1.Health: Check, Watch and List, for "" and the service's name.
+
+Not the stock servicer: it sends to watchers while it holds the lock that Check takes, so that one watcher who reads
+nothing stops the health checks of everybody.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2
+from structlog.typing import FilteringBoundLogger
+
+from modelservice.errors import UNAVAILABLE, UNKNOWN_SERVICE, Refusal
+from modelservice.rpc.arrival import Watchdog
+from modelservice.rpc.boundary import Boundary, Call
+from modelservice.rpc.servicers import MODEL_SERVICE
+from modelservice.rpc.status import status_of
+
+HEALTH_SERVICE: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+# Streams of Watch at a time, each with a thread of its own. A further one is refused: its caller can Check.
+WATCHERS_MAX: Final = 128
+_SERVICES: Final = ("", MODEL_SERVICE)
+_SERVING: Final[int] = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING: Final[int] = health_pb2.HealthCheckResponse.NOT_SERVING
+_UNKNOWN: Final[int] = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+class Health:
+    """Whether this server is ready. It starts NOT_SERVING.
+
+    Args:
+        watchdog: Waits for messages.
+        log: Where changes are said.
+    """
+
+    def __init__(self, watchdog: Watchdog, log: FilteringBoundLogger) -> None:
+        self._watchdog = watchdog
+        self._log = log
+        self._serving = False
+        self._changed = threading.Condition()
+        self._slots = threading.BoundedSemaphore(WATCHERS_MAX)
+        # A few threads more than watchers, so that there is one to refuse the next.
+        self._threads = ThreadPoolExecutor(WATCHERS_MAX + 4, thread_name_prefix="watch")
+
+    def set_serving(self, *, serving: bool) -> None:
+        """Changes what is answered, and tells watchers."""
+        self._log.info("health", status="SERVING" if serving else "NOT_SERVING")
+        with self._changed:
+            self._serving = serving
+            self._changed.notify_all()
+
+    def handlers(self, boundary: Boundary) -> grpc.GenericRpcHandler:
+        """Returns the service's handlers."""
+
+        def check(call: Call) -> bytes:
+            service = call.receive(health_pb2.HealthCheckRequest).service
+            if service not in _SERVICES:
+                raise Refusal(UNKNOWN_SERVICE)
+            return self._status(service)
+
+        def list_services(call: Call) -> bytes:
+            call.receive(health_pb2.HealthListRequest)
+            statuses = {service: health_pb2.HealthCheckResponse(status=self._code(service)) for service in _SERVICES}
+            message: bytes = health_pb2.HealthListResponse(statuses=statuses).SerializeToString(deterministic=True)
+            return message
+
+        def watch(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+            return self._watch(requests, context)
+
+        # grpcio's own way to keep a method off the common threads. A watcher who reads nothing holds its thread here.
+        vars(watch)["experimental_thread_pool"] = self._threads
+        return grpc.method_handlers_generic_handler(
+            HEALTH_SERVICE,
+            {
+                "Check": boundary.handler(f"/{HEALTH_SERVICE}/Check", check, quiet=True),
+                "List": boundary.handler(f"/{HEALTH_SERVICE}/List", list_services, quiet=True),
+                "Watch": grpc.stream_stream_rpc_method_handler(watch),
+            },
+        )
+
+    def _code(self, service: str) -> int:
+        if service not in _SERVICES:
+            return _UNKNOWN
+        return _SERVING if self._serving else _NOT_SERVING
+
+    def _status(self, service: str) -> bytes:
+        message: bytes = health_pb2.HealthCheckResponse(status=self._code(service)).SerializeToString()
+        return message
+
+    def _watch(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        call = Call(requests, context, self._watchdog)
+        refusal: Refusal | None = None
+        service = ""
+        if not self._slots.acquire(blocking=False):
+            refusal = Refusal(UNAVAILABLE, "Too many watchers")
+        else:
+            try:
+                service = call.receive(health_pb2.HealthCheckRequest).service
+                yield from self._statuses(service, context)
+            except Refusal as expected:
+                refusal = expected
+            finally:
+                self._slots.release()
+        if refusal:
+            context.abort_with_status(status_of(refusal, call.request_id))
+
+    def _statuses(self, service: str, context: grpc.ServicerContext) -> Iterator[bytes]:
+        """Yields the status now and each other one that follows, until the call ends."""
+
+        def ended() -> None:
+            with self._changed:
+                self._changed.notify_all()
+
+        if not context.add_callback(ended):
+            return
+        told: bytes | None = None
+        while context.is_active():
+            with self._changed:
+                while context.is_active() and self._status(service) == told:
+                    self._changed.wait()
+                told = self._status(service)
+            # Sent with no lock held.
+            yield told

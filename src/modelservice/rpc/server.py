@@ -1,0 +1,87 @@
+"""The gRPC server: its limits, its port, its end."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import grpc
+from grpc_reflection.v1alpha import reflection
+from structlog.typing import FilteringBoundLogger
+
+from modelservice.rpc.arrival import Watchdog
+from modelservice.rpc.boundary import Boundary
+from modelservice.rpc.health import HEALTH_SERVICE, Health
+from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
+
+# Threads are made as they are needed. What needs many is callers who open calls and send nothing: half of these may
+# wait for a message before the watchdog loses patience (rpc.arrival).
+_THREADS: Final = 256
+# Calls at a time, watchers among them: a bound for memory, far above what the threads serve.
+_CALLS_MAX: Final = 2_000
+
+_OPTIONS: Final = (
+    # Otherwise a second server on the port starts, silently, and takes half of the calls.
+    ("grpc.so_reuseport", 0),
+    # Beyond this, grpcio refuses in its own words; up to it, rpc.boundary in documented ones.
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # In bytes: above what Envoy lets through (envoy.yaml, max_request_headers_kb), so that Envoy is who refuses.
+    ("grpc.max_metadata_size", 96 * 1024),
+    ("grpc.absolute_max_metadata_size", 128 * 1024),
+    # Finds callers who are gone without a word, in milliseconds.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # Lets Envoy and other clients ping as often as they do by default.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+
+
+class Server:
+    """The gRPC server on one address.
+
+    Args:
+        catalogue: Answers.
+        gate: Says who may pass.
+        log: Where it tells what it does.
+        reflection_enabled: Whether clients may ask which services there are.
+    """
+
+    def __init__(self, catalogue: Answers, gate: Gate, log: FilteringBoundLogger, *, reflection_enabled: bool) -> None:
+        self._watchdog = Watchdog(crowd=_THREADS // 2)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
+        self.health = Health(self._watchdog, log)
+        boundary = Boundary(self._watchdog, log)
+        self._server = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
+        handlers = [*service_handlers(catalogue, gate, boundary), self.health.handlers(boundary)]
+        self._server.add_generic_rpc_handlers(handlers)
+        if reflection_enabled:
+            names = (MODEL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        self._server.add_generic_rpc_handlers((UnknownMethods(boundary),))
+
+    def start(self, address: str) -> bool:
+        """Begins to listen. Says whether the address was to be had.
+
+        Args:
+            address: `host:port`.
+        """
+        try:
+            self._server.add_insecure_port(address)
+        except RuntimeError:
+            return False
+        self._server.start()
+        return True
+
+    def stop(self, grace: float, hurried: threading.Event) -> None:
+        """Takes no new calls, lets those under way end, and closes.
+
+        Args:
+            grace: For how many seconds they may.
+            hurried: Cuts the grace short.
+        """
+        ended = self._server.stop(grace)
+        while not ended.wait(0.05):
+            if hurried.is_set():
+                self._server.stop(None)
+        self._watchdog.close()

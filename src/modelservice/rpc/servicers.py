@@ -1,0 +1,117 @@
+"""The services: ModelService for everybody, RestService for Envoy.
+
+Both have the same methods over the same catalogue. They differ in the bytes that they send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import grpc
+
+from modelservice.catalogue.rendering import Answer
+from modelservice.catalogue.snapshot import Snapshot
+from modelservice.domain import Principal
+from modelservice.errors import NOT_FOUND, UNAVAILABLE, Refusal
+from modelservice.rest.v1 import rest_service_pb2
+from modelservice.rpc.boundary import Boundary, Call
+from modelservice.rpc.parameters import check_parameters
+from modelservice.v1 import model_service_pb2 as pb
+
+MODEL_SERVICE: Final = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
+REST_SERVICE: Final = rest_service_pb2.DESCRIPTOR.services_by_name["RestService"].full_name
+
+# What the transcoder saves of a REST request's address. Envoy removes it from what clients send.
+_ORIGINAL_PATH: Final = "x-envoy-original-path"
+
+
+class Answers(Protocol):
+    """What holds the newest catalogue, once there is one (`catalogue.refresher`)."""
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest catalogue."""
+
+
+class Gate(NamedTuple):
+    """Who may pass (package `auth`).
+
+    Attributes:
+        authenticate: Returns the caller who presents these values of `authorization`.
+        authorize: Lets a caller pass who may read models.
+    """
+
+    authenticate: Callable[[Sequence[object], Snapshot], Principal]
+    authorize: Callable[[Principal], None]
+
+
+def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list[grpc.GenericRpcHandler]:
+    """Returns the handlers of both services, and one that refuses every other method.
+
+    Args:
+        catalogue: Answers from its snapshot; until it has one, calls are refused as `UNAVAILABLE`.
+        gate: Says who may pass.
+        boundary: Wraps them.
+    """
+
+    def list_models(call: Call) -> Answer:
+        snapshot = _admit(call, catalogue, gate)
+        call.receive(pb.ListModelsRequest)
+        return snapshot.listing
+
+    def get_model(call: Call) -> Answer:
+        snapshot = _admit(call, catalogue, gate)
+        return snapshot.get(call.receive(pb.GetModelRequest).model_id)
+
+    def for_callers(method: Callable[[Call], Answer]) -> Callable[[Call], bytes]:
+        return lambda call: method(call).message
+
+    def for_envoy(method: Callable[[Call], Answer]) -> Callable[[Call], bytes]:
+        def run(call: Call) -> bytes:
+            if not call.values(_ORIGINAL_PATH):
+                # Called by its own name rather than through the paths. It is nobody's API.
+                raise Refusal(NOT_FOUND)
+            return method(call).http_body
+
+        return run
+
+    methods = {"ListModels": list_models, "GetModel": get_model}
+    return [
+        grpc.method_handlers_generic_handler(
+            service,
+            {name: boundary.handler(f"/{service}/{name}", face(method)) for name, method in methods.items()},
+        )
+        for service, face in ((MODEL_SERVICE, for_callers), (REST_SERVICE, for_envoy))
+    ]
+
+
+class UnknownMethods(grpc.GenericRpcHandler):
+    """Refuses every method, as a documented error. The last handler that a server asks.
+
+    Args:
+        boundary: Wraps it.
+    """
+
+    def __init__(self, boundary: Boundary) -> None:
+        def refuse(_: Call) -> bytes:
+            raise Refusal(NOT_FOUND)
+
+        # The name that was called is the caller's text, and not for the log.
+        self._handler = boundary.handler("unknown", refuse)
+
+    def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+        """Returns the refusing handler, whatever was called."""
+        return self._handler
+
+
+def _admit(call: Call, catalogue: Answers, gate: Gate) -> Snapshot:
+    """Returns the catalogue for a caller who may read models; the rest of the call keeps to it."""
+    snapshot = catalogue.snapshot
+    if snapshot is None:
+        raise Refusal(UNAVAILABLE)
+    call.principal = gate.authenticate(call.values("authorization"), snapshot)
+    gate.authorize(call.principal)
+    for path in call.values(_ORIGINAL_PATH):
+        check_parameters(str(path))
+    return snapshot

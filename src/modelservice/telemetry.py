@@ -1,0 +1,32 @@
+"""Logs: one JSON object a line."""
+
+from __future__ import annotations
+
+import logging
+from typing import TextIO
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def make_log(stream: TextIO, level: str) -> FilteringBoundLogger:
+    """Returns a log. No credential is ever given to it.
+
+    Args:
+        stream: Where its lines go.
+        level: The least of `LEVELS` that is written.
+    """
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(stream),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+    )
+    return log
