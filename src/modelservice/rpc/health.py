@@ -42,6 +42,7 @@ class Health:
         self._watchdog = watchdog
         self._log = log
         self._serving = False
+        self._closed = False
         self._changed = threading.Condition()
         self._slots = threading.BoundedSemaphore(WATCHERS_MAX)
         # A few threads more than watchers, so that there is one to refuse the next.
@@ -52,6 +53,12 @@ class Health:
         self._log.info("health", status="SERVING" if serving else "NOT_SERVING")
         with self._changed:
             self._serving = serving
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Ends the streams of Watch, which would otherwise hold up the server's own end."""
+        with self._changed:
+            self._closed = True
             self._changed.notify_all()
 
     def handlers(self, boundary: Boundary) -> grpc.GenericRpcHandler:
@@ -119,10 +126,12 @@ class Health:
         if not context.add_callback(ended):
             return
         told: bytes | None = None
-        while context.is_active():
+        while context.is_active() and not self._closed:
             with self._changed:
-                while context.is_active() and self._status(service) == told:
+                while self._status(service) == told:
                     self._changed.wait()
+                    if self._closed or not context.is_active():
+                        return
                 told = self._status(service)
             # Sent with no lock held.
             yield told

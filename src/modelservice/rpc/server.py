@@ -80,6 +80,7 @@ class Server:
             grace: For how many seconds they may.
             hurried: Cuts the grace short.
         """
+        self.health.close()
         ended = self._server.stop(grace)
         while not ended.wait(0.05):
             if hurried.is_set():

@@ -23,6 +23,7 @@ STATUS_CODES: Final[Mapping[RefusalKind, grpc.StatusCode]] = {
     errors.ACCESS_DENIED: grpc.StatusCode.PERMISSION_DENIED,
     errors.MODEL_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     errors.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.UNKNOWN_SERVICE: grpc.StatusCode.NOT_FOUND,
     errors.NOT_FOUND: grpc.StatusCode.UNIMPLEMENTED,
     errors.REQUEST_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.INTERNAL_ERROR: grpc.StatusCode.INTERNAL,

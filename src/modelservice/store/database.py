@@ -81,6 +81,8 @@ class Database:
 
     def _connect_sqlite(self) -> sqlite3.Connection:
         path = Path(self._engine.url.database or "")
+        if self.access is not Access.CREATE and not path.exists():
+            raise DatabaseUnavailableError(f"{self.name} does not exist: run `modelservice migrate`")
         # Readers, too, open the file for writing: a reader of the log keeps its place in a file beside it. What holds
         # them is `query_only`.
         mode = "rwc" if self.access is Access.CREATE else "rw"

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from modelservice.domain import MODELS_READ
+from modelservice.manage import catalogue, database, keys, organizations
+from tests.harness import Place, Process
+
+# Settings of the shell that runs the tests are not the tests' settings.
+for name in [name for name in os.environ if name.startswith("MODELSERVICE_")]:
+    del os.environ[name]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """API keys of the organization `acme`."""
+
+    reader: str
+    without_scope: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service: the documented catalogue behind a real Envoy."""
+
+    place: Place
+    process: Process
+    keys: Keys
+
+
+def prepare(place: Place) -> Keys:
+    """Makes a database with the documented catalogue, an organization and keys."""
+    database.migrate(place.database_url)
+    catalogue.load_documented(place.database_url)
+    organizations.create_organization(place.database_url, "acme")
+    return Keys(
+        reader=keys.create_key(place.database_url, "acme", scopes={MODELS_READ}).text,
+        without_scope=keys.create_key(place.database_url, "acme", scopes=()).text,
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """An empty place of the test's own."""
+    return Place(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for all tests that only read. They may add organizations and keys."""
+    place = Place(tmp_path_factory.mktemp("service"), {"MODELSERVICE_REFLECTION": "true"})
+    made = prepare(place)
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        yield Service(place, process, made)

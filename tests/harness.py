@@ -1,0 +1,189 @@
+"""Starts the real thing, talks to it, and ends it: what every test that needs a running service stands on."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import grpc
+
+from modelservice.edge import probe
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+# In seconds: how long a test waits for what should happen at once, on a machine that is busy.
+DEADLINE = 30.0
+
+
+def wait_until(condition: Callable[[], object], what: str | Callable[[], str], deadline: float = DEADLINE) -> None:
+    """Waits until the condition holds; fails with `what` when it does not in time."""
+    end = time.monotonic() + deadline
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < end, f"in vain: {what() if callable(what) else what}"
+        pause.wait(0.02)
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns ports that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+@dataclass
+class Place:
+    """A database and addresses of a test's own."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.grpc_port, self.http_port, self.admin_port = free_ports(3)
+        self.grpc = f"127.0.0.1:{self.grpc_port}"
+        self.http = f"127.0.0.1:{self.http_port}"
+        self.database_url = f"sqlite:///{self.folder / 'test.db'}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        mine = {name: value for name, value in os.environ.items() if not name.startswith("MODELSERVICE_")}
+        return mine | {
+            "MODELSERVICE_DATABASE_URL": self.database_url,
+            "MODELSERVICE_GRPC_ADDRESS": self.grpc,
+            "MODELSERVICE_HTTP_ADDRESS": self.http,
+            "MODELSERVICE_ENVOY_ADMIN_ADDRESS": f"127.0.0.1:{self.admin_port}",
+            **self.settings,
+        }
+
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs a `modelservice` command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "modelservice", *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=DEADLINE,
+        )
+
+    def rest(
+        self,
+        target: str,
+        key: str | None = None,
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Response:
+        """Sends one REST request, its target as it is."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=DEADLINE)
+        try:
+            all_headers = {"authorization": f"Bearer {key}"} if key else {}
+            connection.request(method, target, body=body, headers=all_headers | (headers or {}))
+            answer = connection.getresponse()
+            return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def ready(self) -> bool:
+        """Says whether Envoy knows of a ready server."""
+        return probe.ready(("127.0.0.1", self.http_port))
+
+
+@dataclass(frozen=True)
+class Response:
+    """A REST answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401
+        return json.loads(self.body)
+
+
+class Process:
+    """A `modelservice` command that runs on."""
+
+    def __init__(self, place: Place, *arguments: str) -> None:
+        self.place = place
+        self._files = [(place.folder / f"{arguments[0]}.{stream}").open("w+b") for stream in ("out", "err")]
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "modelservice", *arguments],
+            env=place.environment,
+            cwd=place.folder,
+            stdout=self._files[0],
+            stderr=self._files[1],
+            process_group=0,
+        )
+
+    @property
+    def output(self) -> str:
+        return Path(self._files[0].name).read_text()
+
+    @property
+    def errors(self) -> str:
+        return Path(self._files[1].name).read_text()
+
+    def wait_for(self, text: str) -> None:
+        """Waits until the text is on standard output or in the log."""
+        wait_until(
+            lambda: text in self.output + self.errors or self.popen.poll() is not None,
+            lambda: f"{text!r} in:\n{self.output}{self.errors}",
+        )
+        assert text in self.output + self.errors, self.output + self.errors
+
+    def children(self) -> dict[str, int]:
+        """Returns the ids of its own processes, by name."""
+        found = {}
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with contextlib.suppress(OSError):
+                lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
+                if int(lines["PPid"]) == self.popen.pid:
+                    name = "envoy" if lines["Name"].startswith("envoy") else "server"
+                    found[name] = int(lines["Pid"])
+        return found
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Sends a signal, and returns the exit status."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(number)
+        return self.popen.wait(DEADLINE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.popen.poll() is None:
+            # Twice: no test waits for a drain that it is not about.
+            self.popen.terminate()
+            self.popen.terminate()
+            try:
+                self.popen.wait(DEADLINE)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+        for file in self._files:
+            file.close()
+
+
+@contextlib.contextmanager
+def channel(address: str) -> Iterator[grpc.Channel]:
+    """Opens a gRPC channel of its own, not shared with other tests."""
+    with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as one:
+        yield one

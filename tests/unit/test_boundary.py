@@ -1,0 +1,149 @@
+"""Whatever goes wrong in a handler leaves it as a documented error, and tells nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import grpc
+import pytest
+
+from modelservice.catalogue.snapshot import Snapshot
+from modelservice.domain import Principal
+from modelservice.errors import INVALID_REQUEST, Refusal
+from modelservice.rpc.server import Server
+from modelservice.rpc.servicers import Gate
+from modelservice.telemetry import make_log
+from tests.contract.test_errors import LIST, Metadata, call, details
+from tests.harness import channel, free_ports, wait_until
+
+SECRET = "SELECT password FROM /etc/secret"  # noqa: S105
+
+
+class Faulty:
+    """A catalogue whose snapshot does what a test says."""
+
+    def __init__(self) -> None:
+        self.act: Callable[[], object] = lambda: None
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        self.act()
+        return None
+
+
+class Running:
+    def __init__(self) -> None:
+        def nobody(_: Sequence[object], __: Snapshot) -> Principal:
+            raise AssertionError
+
+        self.catalogue = Faulty()
+        self.lines = io.StringIO()
+        self.server = Server(
+            self.catalogue, Gate(nobody, lambda _: None), make_log(self.lines, "debug"), reflection_enabled=False
+        )
+        self.address = f"127.0.0.1:{free_ports(1)[0]}"
+        assert self.server.start(self.address)
+
+    @property
+    def log(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.lines.getvalue().splitlines()]
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    one = Running()
+    yield one
+    hurried = threading.Event()
+    hurried.set()
+    one.server.stop(0, hurried)
+
+
+def test_an_exception_is_an_internal_error_that_tells_nothing(running: Running) -> None:
+    def fail() -> None:
+        raise ValueError(SECRET)
+
+    running.catalogue.act = fail
+    error = call(running.address, LIST, metadata=[("x-request-id", "r-1")])
+
+    assert (grpc.StatusCode.INTERNAL, "Internal error") == (error.code(), error.details())
+    status, info = details(error)
+    assert ("INTERNAL_ERROR", "Internal error") == (info.reason, status.message)
+    assert SECRET not in str(error.trailing_metadata())
+    assert "ValueError" not in str(error.trailing_metadata())
+    # The operator, who is told the request's id, finds the cause.
+    (line,) = [line for line in running.log if line["message"] == "unforeseen error"]
+    assert ("r-1", True) == (line["request_id"], SECRET in str(line["exception"]))
+
+
+def test_a_refusal_with_any_text_arrives_as_it_is(running: Running) -> None:
+    sentence = '100% "quoted" \\ ü 模型 \n {}'
+
+    def refuse() -> None:
+        raise Refusal(INVALID_REQUEST, sentence)
+
+    running.catalogue.act = refuse
+
+    assert sentence == call(running.address, LIST).details()
+
+
+def test_a_cancelled_call_ends_and_hurts_nobody(running: Running) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        entered.set()
+        release.wait()
+
+    running.catalogue.act = wait
+    with channel(running.address) as one:
+        future = one.unary_unary(LIST).future(b"")
+        assert entered.wait(10)
+        future.cancel()
+        release.set()
+        wait_until(lambda: any(line["message"] == "call" for line in running.log), "the call is logged")
+    running.catalogue.act = lambda: None
+
+    assert grpc.StatusCode.UNAVAILABLE == call(running.address, LIST).code()
+    assert not [line for line in running.log if line["level"] == "error"]
+
+
+def test_a_deadline_that_passes_is_told_as_such(running: Running) -> None:
+    release = threading.Event()
+    running.catalogue.act = lambda: release.wait()
+    try:
+        error = call(running.address, LIST, timeout=0.2)
+    finally:
+        release.set()
+
+    assert grpc.StatusCode.DEADLINE_EXCEEDED == error.code()
+
+
+def test_a_call_that_ends_without_a_message_is_invalid(running: Running) -> None:
+    with channel(running.address) as one, pytest.raises(grpc.RpcError) as raised:
+        one.stream_unary("/grpc.health.v1.Health/Check")(iter(()))
+
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "The request message is missing") == (
+        raised.value.code(),
+        raised.value.details(),
+    )
+
+
+@pytest.mark.parametrize("given", ["", "a" * 129, "with space"])
+def test_a_request_id_that_no_log_should_hold_is_replaced(running: Running, given: str) -> None:
+    metadata: Metadata = [("x-request-id", given)]
+    made = dict(call(running.address, LIST, metadata=metadata).trailing_metadata())["x-request-id"]
+
+    assert (given, 36) != (made, len(given))
+    assert 36 == len(made)
+
+
+def test_a_second_server_cannot_take_the_port(running: Running) -> None:
+    other = Running()
+    try:
+        assert not other.server.start(running.address)
+    finally:
+        hurried = threading.Event()
+        hurried.set()
+        other.server.stop(0, hurried)
