@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from modelservice import telemetry
 from modelservice.errors import InvalidSettingError
 
 PREFIX: Final = "MODELSERVICE_"
@@ -63,8 +62,9 @@ class Setting:
         field: Its name in `Settings`.
         default: The text that stands for it when it is not set.
         bounds: What it may be.
-        meaning: What it does, in a sentence; with the unit, when it has one.
+        meaning: What it does, in a sentence.
         parse: Makes the value of the text, or raises ValueError.
+        unit: Of a number.
         show: Makes the text without any secret.
     """
 
@@ -73,6 +73,7 @@ class Setting:
     bounds: str
     meaning: str
     parse: Callable[[str], Any]
+    unit: str = ""
     show: Callable[[str], str] = str
 
     @property
@@ -135,7 +136,7 @@ SETTINGS: Final = (
         "sqlite:/// and a path: relative to the working directory, or absolute after a fourth slash",
         "The database.",
         _database_url,
-        _without_password,
+        show=_without_password,
     ),
     Setting("grpc_address", "127.0.0.1:50051", _ADDRESS_BOUNDS, "Where the gRPC server listens.", _address),
     Setting("http_address", "127.0.0.1:8080", _ADDRESS_BOUNDS, "Where Envoy listens: REST, and gRPC too.", _address),
@@ -171,23 +172,25 @@ SETTINGS: Final = (
         "refresh_interval",
         "0.25",
         "0.05 to 0.5",
-        "How often a server asks the database what is new, in seconds.",
+        "How often a server asks the database what is new.",
         _number(0.05, 0.5),
+        unit="seconds",
     ),
     Setting(
         "drain_seconds",
         "2.5",
         "0 to 300",
-        "How long a server that is told to end goes on serving while it says that it is not ready, in seconds. "
-        "At least twice the interval of whoever checks its health (Envoy here: 1 second).",
+        "How long a server that is told to end goes on serving while it says that it is not ready: at least twice the "
+        "interval of whoever checks its health (Envoy here: 1 second).",
         _number(0, 300),
+        unit="seconds",
     ),
     Setting(
         "log_level",
         "info",
-        ", ".join(telemetry.LEVELS),
+        "debug, info, warning, error",
         "The least that is logged. Calls are logged at info.",
-        _one_of(*telemetry.LEVELS),
+        _one_of("debug", "info", "warning", "error"),
     ),
 )
 

@@ -29,6 +29,14 @@ _NAME_SHAPE = re.compile(r"[A-Za-z0-9._:@/-]{1,256}")
 _ORGANIZATION_SHAPE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LABEL_SHAPE = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
+_FLAGS: Final = (
+    "enabled",
+    "encryption_supported",
+    "pii_redaction_supported",
+    "supports_streaming",
+    "supports_tools",
+)
+
 NAME_RULE: Final = (
     "1-256 letters, digits and . _ : @ / - (no slash at an end, no empty, '.' or '..' segment, not the form of a UUID)"
 )
@@ -122,9 +130,15 @@ class Model:
             number = getattr(self, number_name)
             if number is not None:
                 _check_uint32(self.name, number_name, number)
-        cost = self.cost_per_1k_tokens
-        if cost is not None and not (math.isfinite(cost) and cost >= 0):
-            raise InvalidValueError(f"model {self.name}: cost_per_1k_tokens is {cost}: must be a finite number from 0")
+        for flag_name in _FLAGS:
+            flag = getattr(self, flag_name)
+            if not isinstance(flag, bool):
+                raise InvalidValueError(f"model {self.name}: {flag_name} is {flag!r}: must be true or false")
+        cost: object = self.cost_per_1k_tokens
+        if cost is not None and not _is_price(cost):
+            raise InvalidValueError(
+                f"model {self.name}: cost_per_1k_tokens is {cost!r}: must be a finite number from 0"
+            )
         for labels_name in ("capabilities", "compliance"):
             _check_labels(self.name, labels_name, getattr(self, labels_name))
         check_metadata(self.name, self.metadata)
@@ -265,6 +279,10 @@ def _check_unicode(what: str, text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise InvalidValueError(f"{what}: is not valid Unicode") from None
+
+
+def _is_price(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
 def _check_uint32(name: str, field_name: str, number: object) -> None:

@@ -8,15 +8,13 @@ from typing import TextIO
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-LEVELS = ("debug", "info", "warning", "error")
-
 
 def make_log(stream: TextIO, level: str) -> FilteringBoundLogger:
     """Returns a log. No credential is ever given to it.
 
     Args:
         stream: Where its lines go.
-        level: The least of `LEVELS` that is written.
+        level: The least that is written: `debug`, `info`, `warning` or `error`.
     """
     log: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(stream),

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import click
 
-from modelservice.cli.config import config
-from modelservice.cli.envoy_config import envoy_config
-from modelservice.cli.keys import keys
-from modelservice.cli.migrate import migrate
-from modelservice.cli.organizations import organizations
-from modelservice.cli.run import run
-from modelservice.cli.serve import serve
 from modelservice.errors import ModelserviceError
 
+# Each command's module, in the order in which help lists them. A module is imported when its command is used: gRPC,
+# Envoy and the database are slow to load, and most commands need one of them.
+_COMMANDS = {
+    "run": "run",
+    "serve": "serve",
+    "migrate": "migrate",
+    "organizations": "organizations",
+    "keys": "keys",
+    "config": "config",
+    "envoy-config": "envoy_config",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        name = _COMMANDS.get(cmd_name)
+        if name is None:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"modelservice.cli.{name}"), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="modelservice", message="%(prog)s %(version)s")
 def modelservice() -> None:
     """A catalogue of AI models over gRPC and REST.
 
     Settings are environment variables: `modelservice config` lists them.
     """
-
-
-for command in (run, serve, migrate, organizations, keys, config, envoy_config):
-    modelservice.add_command(command)
 
 
 def main() -> None:

@@ -20,10 +20,12 @@ def config(*, as_json: bool) -> None:
             "setting": setting.name,
             "value": values[setting.name],
             "default": setting.default,
+            "unit": setting.unit,
             "bounds": setting.bounds,
             "meaning": setting.meaning,
         }
         for setting in SETTINGS
     ]
-    columns = ("setting", "value", "default", "bounds", "meaning")
-    print_rows(rows, columns if as_json else columns[:4], as_json=as_json)
+    columns = ("setting", "value", "default", "unit", "bounds", "meaning")
+    # README has room for the meanings; a terminal has not.
+    print_rows(rows, columns if as_json else columns[:-1], as_json=as_json)

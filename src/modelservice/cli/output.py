@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -26,6 +24,10 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_jso
     if as_json:
         click.echo(json.dumps([{name: row[name] for name in columns} for row in rows], indent=2))
         return
+    # Slow to import, and `--json` has no use for it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table(*(name.replace("_", " ") for name in columns), box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in columns))

@@ -8,9 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from modelservice.errors import SchemaMismatchError
@@ -18,6 +15,8 @@ from modelservice.store.database import Database
 
 # Not Alembic's usual name: another program's migrations in the same database are not ours.
 VERSION_TABLE: Final = "modelservice_schema"
+# The migrations, in order. Here by name, so that a server need not load Alembic to know where it is.
+REVISIONS: Final = ("0001",)
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -34,7 +33,7 @@ def require_current(connection: Connection, name: str) -> None:
     version = _version(connection, name)
     if version is None:
         raise SchemaMismatchError(f"{name} is empty: run `modelservice migrate`")
-    if version != _scripts().get_current_head():
+    if version != REVISIONS[-1]:
         raise SchemaMismatchError(f"{name} has an older schema: run `modelservice migrate`")
 
 
@@ -48,6 +47,9 @@ def migrate(database: Database) -> None:
         SchemaMismatchError: It holds something else, or a newer version's schema. It was not touched.
         DatabaseUnavailableError: It cannot be reached, or refuses.
     """
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     with database.transaction() as connection:
         _version(connection, database.name)
     database.allow_reads_during_writes()
@@ -67,10 +69,6 @@ def _version(connection: Connection, name: str) -> str | None:
             raise SchemaMismatchError(f"{name} holds tables that are not modelservice's: name a database of its own")
         return None
     version = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  (a constant)
-    if version is not None and version not in {script.revision for script in _scripts().walk_revisions()}:
+    if version is not None and version not in REVISIONS:
         raise SchemaMismatchError(f"{name} has the schema of a newer modelservice: use that version")
     return version
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(_MIGRATIONS))

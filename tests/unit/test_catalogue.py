@@ -1,0 +1,188 @@
+"""The catalogue in memory: what requests are answered from, and how it stays fresh."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api.httpbody_pb2 import HttpBody
+from sqlalchemy import Engine, event
+
+from modelservice.catalogue.refresher import Catalogue
+from modelservice.catalogue.rendering import render_entry, render_list
+from modelservice.catalogue.snapshot import Snapshot, advance
+from modelservice.errors import MODEL_NOT_FOUND, DatabaseUnavailableError, Refusal
+from modelservice.manage.catalogue import import_catalogue, load_documented
+from modelservice.manage.database import migrate
+from modelservice.manage.organizations import create_organization
+from modelservice.store.database import Access, Database
+from modelservice.store.reading import Changes, Revision, read_changes
+from modelservice.telemetry import make_log
+from modelservice.v1 import model_service_pb2 as pb
+from tests.harness import wait_until
+from tests.unit.test_domain import model
+
+
+def entry(name: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "display_name": name, "provider": "p"} | fields
+
+
+def listed(snapshot: Snapshot) -> list[str]:
+    by_rest = [item["id"] for item in json.loads(HttpBody.FromString(snapshot.listing.http_body).data)["data"]]
+    assert by_rest == [item.id for item in pb.ListModelsResponse.FromString(snapshot.listing.message).data]
+    return by_rest
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    made = f"sqlite:///{tmp_path / 'test.db'}"
+    migrate(made)
+    return made
+
+
+def test_a_joined_list_is_the_message_that_it_stands_for() -> None:
+    models = [model(name=name, metadata={"b": 1, "a": 2}) for name in ("x", "y")]
+    whole = pb.ListModelsResponse(object="list")
+    for one in models:
+        whole.data.extend(pb.ListModelsResponse.FromString(render_entry(one).element).data)
+
+    assert whole.SerializeToString(deterministic=True) == render_list(map(render_entry, models)).message
+
+
+def test_an_empty_list_is_a_list() -> None:
+    assert b'{"object":"list","data":[]}' == HttpBody.FromString(render_list([]).http_body).data
+
+
+def test_changes_after_changes_are_the_same_as_all_at_once(url: str) -> None:
+    database = Database(url, Access.READ)
+    held: Snapshot | None = None
+    for names in (["a", "b"], ["c"], ["a", "d"], []):
+        import_catalogue(url, [entry(name, display_name="-".join(names)) for name in names])
+        changes = read_changes(database, held.revision if held else None)
+        if changes:
+            held = advance(held, changes)
+    whole = read_changes(database, None)
+    assert held is not None
+    assert whole is not None
+
+    assert advance(None, whole) == held
+    assert ["a", "b", "c", "d"] == listed(held)
+
+
+def test_a_disabled_model_is_not_listed_and_can_be_got(url: str) -> None:
+    import_catalogue(url, [entry("on"), entry("off", enabled=False)])
+    changes = read_changes(Database(url, Access.READ), None)
+    assert changes is not None
+    snapshot = advance(None, changes)
+
+    assert ["on"] == listed(snapshot)
+    assert not pb.Model.FromString(snapshot.get("off").message).enabled
+
+
+def test_complete_changes_forget_what_was_held(url: str, tmp_path: Path) -> None:
+    import_catalogue(url, [entry("old")])
+    changes = read_changes(Database(url, Access.READ), None)
+    assert changes is not None
+    held = advance(None, changes)
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    migrate(other)
+    import_catalogue(other, [entry("new")])
+
+    replaced = read_changes(Database(other, Access.READ), held.revision)
+    assert replaced is not None
+    snapshot = advance(held, replaced)
+
+    assert ["new"] == listed(snapshot)
+    with pytest.raises(Refusal) as raised:
+        snapshot.get("old")
+    assert MODEL_NOT_FOUND == raised.value.kind
+
+
+class Fallible:
+    """A reader that fails when a test says so."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url, Access.READ)
+        self.error: Exception | None = None
+        self.reads = 0
+
+    def __call__(self, held: Revision | None) -> Changes | None:
+        self.reads += 1
+        if self.error:
+            raise self.error
+        return read_changes(self._database, held)
+
+    def wait_for_reads(self, count: int) -> None:
+        after = self.reads + count
+        wait_until(lambda: self.reads >= after, "the catalogue is refreshed")
+
+
+@pytest.fixture
+def refreshed(url: str) -> Iterator[tuple[Catalogue, Fallible, io.StringIO, threading.Event]]:
+    reader, lines, loaded = Fallible(url), io.StringIO(), threading.Event()
+    catalogue = Catalogue(reader, 0.01, loaded.set, make_log(lines, "info"))
+    yield catalogue, reader, lines, loaded
+    catalogue.close()
+
+
+def test_a_change_arrives_by_itself(
+    url: str, refreshed: tuple[Catalogue, Fallible, io.StringIO, threading.Event]
+) -> None:
+    catalogue, _, _, loaded = refreshed
+    assert catalogue.snapshot is None
+    catalogue.start()
+    assert loaded.wait(10)
+
+    load_documented(url)
+
+    wait_until(lambda: catalogue.snapshot and len(listed(catalogue.snapshot)) == 10, "the change is there")
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailableError("gone: no route"), ValueError("a row from the future")])
+def test_a_failing_database_costs_freshness_and_says_so_once(
+    url: str, refreshed: tuple[Catalogue, Fallible, io.StringIO, threading.Event], error: Exception
+) -> None:
+    catalogue, reader, lines, loaded = refreshed
+    load_documented(url)
+    catalogue.start()
+    assert loaded.wait(10)
+    held = catalogue.snapshot
+
+    reader.error = error
+    reader.wait_for_reads(5)
+    assert held is catalogue.snapshot
+    reader.error = None
+    create_organization(url, "acme")
+
+    wait_until(lambda: catalogue.snapshot is not held, "changes flow again")
+    said = [line for line in map(json.loads, lines.getvalue().splitlines()) if line["level"] == "error"]
+    assert 1 == len(said)
+    assert 1 == lines.getvalue().count("the database is read again")
+
+
+def test_no_request_runs_sql(url: str, refreshed: tuple[Catalogue, Fallible, io.StringIO, threading.Event]) -> None:
+    catalogue, reader, _, loaded = refreshed
+    load_documented(url)
+    threads = set()
+
+    def record(*_: object) -> None:
+        threads.add(threading.current_thread().name)
+
+    event.listen(Engine, "before_cursor_execute", record)
+    try:
+        catalogue.start()
+        assert loaded.wait(10)
+        snapshot = catalogue.snapshot
+        assert snapshot is not None
+        for name in listed(snapshot):
+            assert snapshot.get(name)
+        reader.wait_for_reads(2)
+    finally:
+        event.remove(Engine, "before_cursor_execute", record)
+
+    assert {"refresher"} == threads

@@ -1,0 +1,236 @@
+"""The database: its schema, its history, and what is never touched."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from modelservice.domain import MODELS_READ
+from modelservice.errors import ConflictError, DatabaseUnavailableError, SchemaMismatchError
+from modelservice.manage import database as manage_database
+from modelservice.manage.catalogue import import_catalogue, load_documented
+from modelservice.manage.keys import create_key, list_keys, revoke_key
+from modelservice.manage.organizations import create_organization, list_organizations
+from modelservice.store import schema, tables
+from modelservice.store.database import Access, Database
+from modelservice.store.reading import Changes, Revision, read_changes
+from modelservice.store.writing import write
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A migrated database."""
+    made = f"sqlite:///{tmp_path / 'test.db'}"
+    manage_database.migrate(made)
+    return made
+
+
+def changes(url: str, held: Revision | None = None) -> Changes:
+    read = read_changes(Database(url, Access.READ), held)
+    assert read is not None
+    return read
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
+    with Database(url, Access.READ).transaction() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
+        assert [] == compare_metadata(context, tables.metadata)
+
+
+def test_the_code_knows_the_migrations_in_their_order() -> None:
+    scripts = ScriptDirectory(str(Path(schema.__file__).parent / "migrations"))
+
+    assert list(schema.REVISIONS) == [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def test_migrating_again_changes_nothing(url: str) -> None:
+    load_documented(url)
+    before = changes(url)
+
+    manage_database.migrate(url)
+
+    assert before == changes(url)
+
+
+FOREIGN = "CREATE TABLE customers (id INTEGER); INSERT INTO customers VALUES (1);"
+NEWER = "CREATE TABLE modelservice_schema (version_num TEXT); INSERT INTO modelservice_schema VALUES ('9999');"
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [(FOREIGN, "holds tables that are not modelservice's"), (NEWER, "has the schema of a newer modelservice")],
+    ids=["foreign", "newer"],
+)
+def test_a_database_that_is_not_ours_is_not_touched(tmp_path: Path, script: str, sentence: str) -> None:
+    path = tmp_path / "theirs.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(script)
+    connection.close()
+    before = path.read_bytes()
+    url = f"sqlite:///{path}"
+
+    for touch in (
+        lambda: manage_database.migrate(url),
+        lambda: load_documented(url),
+        lambda: create_organization(url, "acme"),
+        lambda: changes(url),
+    ):
+        with pytest.raises(SchemaMismatchError, match=sentence):
+            touch()
+
+    assert before == path.read_bytes()
+    assert ["theirs.db"] == [file.name for file in tmp_path.iterdir()]
+
+
+def test_only_migrate_makes_a_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'none.db'}"
+
+    for touch in (lambda: changes(url), lambda: create_organization(url, "acme"), lambda: list_keys(url)):
+        with pytest.raises(DatabaseUnavailableError, match="does not exist: run `modelservice migrate`"):
+            touch()
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "text.db"
+    content = b"Some text, longer than the header of a database." * 40
+    path.write_bytes(content)
+
+    with pytest.raises(DatabaseUnavailableError, match="file is not a database"):
+        manage_database.migrate(f"sqlite:///{path}")
+    assert content == path.read_bytes()
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailableError, match="unable to open database file$"):
+        manage_database.migrate(f"sqlite:///{tmp_path / 'none' / 'test.db'}")
+
+
+def test_readers_cannot_write(url: str) -> None:
+    with pytest.raises(DatabaseUnavailableError, match="readonly"), write(Database(url, Access.READ), 0) as change:
+        change.add_models([])
+        change._revision  # noqa: B018, SLF001
+
+
+def test_nothing_new_is_nothing_read(url: str) -> None:
+    load_documented(url)
+    held = changes(url).revision
+
+    assert read_changes(Database(url, Access.READ), held) is None
+
+
+def test_only_what_is_new_is_read(url: str) -> None:
+    load_documented(url)
+    create_organization(url, "acme")
+    held = changes(url).revision
+
+    key = create_key(url, "acme", scopes={MODELS_READ})
+    added = changes(url, held)
+    revoke_key(url, key.id)
+    revoked = changes(url, added.revision)
+
+    assert (False, (), [key.id]) == (added.complete, added.models, [one.id for one in added.keys])
+    assert (held.number + 1, held.number + 2) == (added.revision.number, revoked.revision.number)
+    assert [None, True] == [added.keys[0].revoked, revoked.keys[0].revoked is not None]
+
+
+def test_a_write_that_changes_nothing_takes_no_revision(url: str) -> None:
+    load_documented(url)
+    create_organization(url, "acme")
+    key = create_key(url, "acme", scopes=())
+    revoke_key(url, key.id)
+    held = changes(url).revision
+
+    revoke_key(url, key.id)
+    load_documented(url)
+    with pytest.raises(ConflictError, match="organization acme: exists already"):
+        create_organization(url, "acme")
+    with pytest.raises(ConflictError, match="organization nobody: does not exist"):
+        create_key(url, "nobody", scopes=())
+    with pytest.raises(ConflictError, match="key nothing: does not exist"):
+        revoke_key(url, "nothing")
+
+    assert read_changes(Database(url, Access.READ), held) is None
+
+
+def test_a_restored_backup_is_read_whole(url: str, tmp_path: Path) -> None:
+    create_organization(url, "before")
+    backup = tmp_path / "backup.db"
+    with sqlite3.connect(tmp_path / "test.db") as source, sqlite3.connect(backup) as copy:
+        source.backup(copy)
+    source.close()
+    copy.close()
+    create_organization(url, "after")
+    held = changes(url).revision
+
+    # The backup's numbers grow again, past what is held: only their tokens tell.
+    restored = f"sqlite:///{backup}"
+    for name in ("one", "two", "three"):
+        create_organization(restored, name)
+
+    assert changes(restored, held).complete
+    assert changes(restored).revision == changes(restored, held).revision
+    assert held.number < changes(restored).revision.number
+
+
+def test_an_error_in_a_write_leaves_nothing(url: str) -> None:
+    create_organization(url, "acme")
+    held = changes(url).revision
+
+    class StopError(Exception):
+        pass
+
+    def half_write() -> None:
+        with write(Database(url, Access.WRITE), 0) as change:
+            change.add_organization(dataclasses.replace(list_organizations(url)[0], id="half"))
+            raise StopError
+
+    with pytest.raises(StopError):
+        half_write()
+
+    assert ["acme"] == [organization.id for organization in list_organizations(url)]
+    assert read_changes(Database(url, Access.READ), held) is None
+
+
+def test_names_are_told_apart_by_case(url: str) -> None:
+    models = [{"name": name, "display_name": name, "provider": "p"} for name in ("Model", "model", "MODEL")]
+    import_catalogue(url, models)
+
+    assert ["Model", "model", "MODEL"] == [model.name for model in changes(url).models]
+
+
+def test_a_model_comes_back_as_it_went_in(url: str) -> None:
+    fields = {
+        "name": "a/b:c@d",
+        "id": "550E8400-e29b-41d4-a716-446655440000",
+        "display_name": "Ünï \u2028 \"quoted\" 'x' %s; --",
+        "provider": "p",
+        "created": 2**32 - 1,
+        "description": "",
+        "enabled": False,
+        "context_window": 2**32 - 1,
+        "max_tokens": 0,
+        "max_tokens_per_request": 2**32 - 1,
+        "cost_per_1k_tokens": 1e-9,
+        "credit_multiplier": 0,
+        "capabilities": ["z", "a"],
+        "compliance": [],
+        "metadata": {"b": [1, 2.5, None, True, {"ü": "\0\u2028"}], "a": -(2**53)},
+        "system_prompt": "p" * 100_000,
+        "system_prompt_id": "550e8400-e29b-41d4-a716-446655440001",
+    }
+    import_catalogue(url, [fields])
+    (model,) = changes(url).models
+
+    for name, value in fields.items():
+        stored = getattr(model, name)
+        if name in ("id", "system_prompt_id"):
+            assert str(value).lower() == str(stored)
+        else:
+            assert value == (list(stored) if isinstance(stored, tuple) else stored)
