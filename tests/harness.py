@@ -66,6 +66,8 @@ class Place:
             "MODELSERVICE_GRPC_ADDRESS": self.grpc,
             "MODELSERVICE_HTTP_ADDRESS": self.http,
             "MODELSERVICE_ENVOY_ADMIN_ADDRESS": f"127.0.0.1:{self.admin_port}",
+            # No test waits for a drain that it is not about.
+            "MODELSERVICE_DRAIN_SECONDS": "0.2",
             **self.settings,
         }
 
@@ -171,8 +173,6 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         if self.popen.poll() is None:
-            # Twice: no test waits for a drain that it is not about.
-            self.popen.terminate()
             self.popen.terminate()
             try:
                 self.popen.wait(DEADLINE)

@@ -10,7 +10,8 @@ from modelservice import app, config
 from modelservice.config import Settings
 from modelservice.edge import probe
 from modelservice.edge.configuration import Edge
-from modelservice.edge.processes import Processes, find_envoy, require_free
+from modelservice.edge.ports import require_free
+from modelservice.edge.processes import Processes, find_envoy
 from modelservice.manage import demo as demonstration
 
 

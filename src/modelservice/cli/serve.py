@@ -8,6 +8,7 @@ import sys
 import click
 
 from modelservice import app, config, telemetry
+from modelservice.edge.ports import require_free
 
 
 @click.command()
@@ -16,4 +17,6 @@ def serve() -> None:
     settings = config.load(os.environ)
     stop = app.Stop()
     stop.listen()
+    # gRPC would say it too, but in its own words besides.
+    require_free("MODELSERVICE_GRPC_ADDRESS", settings.grpc_address)
     app.serve(settings, telemetry.make_log(sys.stderr, settings.log_level), stop)

@@ -1,0 +1,175 @@
+"""The commands, as people and scripts use them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from modelservice.config import SETTINGS
+from tests.harness import Place
+
+
+def refused(place: Place, *arguments: str) -> tuple[int, str]:
+    """Runs a command that must fail with one line and no output."""
+    done = place.command(*arguments, check=False)
+    assert "" == done.stdout
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr.splitlines()[-1]
+
+
+def test_an_organization_and_its_keys(place: Place) -> None:
+    place.command("migrate")
+    assert "" == place.command("organizations", "create", "acme").stdout
+    created = place.command(
+        "keys",
+        "create",
+        "--organization",
+        "acme",
+        "--scope",
+        "models:read",
+        "--expires-in",
+        "90d",
+        "--name",
+        "CI, prod",
+    )
+    # The key alone, so that a script can take it.
+    assert re.fullmatch(r"msk_\w{12}_\w{38}\n", created.stdout)
+    assert "" == created.stderr
+    key_id = created.stdout.split("_")[1]
+    place.command("keys", "create", "--organization", "acme")
+
+    rows = json.loads(place.command("keys", "list", "--json").stdout)
+    table = place.command("keys", "list").stdout
+
+    (first, second) = sorted(rows, key=lambda row: str(row["name"]), reverse=True)
+    assert (key_id, "acme", "CI, prod", ["models:read"], "active", None) == tuple(
+        first[name] for name in ("id", "organization", "name", "scopes", "state", "revoked")
+    )
+    assert ([], None) == (second["scopes"], second["expires"])
+    assert 3 == len(table.splitlines())
+    assert ["id", "organization", "name", "scopes", "state", "created", "expires", "revoked"] == table.splitlines()[
+        0
+    ].split()
+    # Neither the secret nor its digest is anywhere.
+    secret = created.stdout.strip().split("_")[2]
+    assert secret not in table + json.dumps(rows)
+    assert "digest" not in json.dumps(rows)
+    assert [{"organization": "acme"}] == [
+        {"organization": row["organization"]}
+        for row in json.loads(place.command("organizations", "list", "--json").stdout)
+    ]
+    assert "acme" in place.command("organizations", "list").stdout
+
+    assert "" == place.command("keys", "revoke", key_id).stdout
+
+    states = {row["id"]: row["state"] for row in json.loads(place.command("keys", "list", "--json").stdout)}
+    assert {"revoked", "active"} == set(states.values())
+    assert "revoked" == states[key_id]
+
+
+def test_the_database_holds_no_secret(place: Place) -> None:
+    place.command("migrate")
+    place.command("organizations", "create", "acme")
+    key = place.command("keys", "create", "--organization", "acme").stdout.strip()
+
+    content = b"".join(file.read_bytes() for file in place.folder.glob("test.db*"))
+    assert key.split("_")[1].encode() in content
+    assert key.split("_")[2][:20].encode() not in content
+
+
+def test_an_expired_key_is_called_so(place: Place) -> None:
+    place.command("migrate")
+    place.command("organizations", "create", "acme")
+    place.command("keys", "create", "--organization", "acme", "--expires-in", "1s")
+
+    def state() -> str:
+        return str(json.loads(place.command("keys", "list", "--json").stdout)[0]["state"])
+
+    states = [state()]
+    while states[-1] == "active":
+        states.append(state())
+    assert "expired" == states[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (("organizations", "create", "acme"), 1, "modelservice: organization acme: exists already"),
+        (
+            ("organizations", "create", "a b"),
+            1,
+            "modelservice: organization id 'a b': must be 1-128 letters, digits and . _ -",
+        ),
+        (("keys", "create", "--organization", "none"), 1, "modelservice: organization none: does not exist"),
+        (("keys", "create"), 2, "Error: Missing option '--organization'."),
+        (
+            ("keys", "create", "--organization", "acme", "--scope", "models:write"),
+            2,
+            "Error: Invalid value for '--scope': 'models:write' is not 'models:read'.",
+        ),
+        (
+            ("keys", "create", "--organization", "acme", "--expires-in", "90"),
+            2,
+            "Error: Invalid value for '--expires-in': '90' must be a number and a unit (s, m, h, d, w), to 100 years: 90d",
+        ),
+        (
+            ("keys", "create", "--organization", "acme", "--name", "x" * 201),
+            1,
+            "modelservice: key name has 201 characters: must have 0 to 200",
+        ),
+        (("keys", "revoke", "none"), 1, "modelservice: key none: does not exist"),
+        (("models",), 2, "Error: No such command 'models'."),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    place: Place, arguments: tuple[str, ...], status: int, line: str
+) -> None:
+    place.command("migrate")
+    place.command("organizations", "create", "acme")
+
+    assert (status, line) == refused(place, *arguments)
+
+
+@pytest.mark.parametrize("expires_in", ["0d", "-1d", "1y", "1.5d", "99999999999w", "101000w", "d", ""])
+def test_a_lifetime_that_is_none_is_refused(place: Place, expires_in: str) -> None:
+    assert 2 == refused(place, "keys", "create", "--organization", "acme", "--expires-in", expires_in)[0]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("organizations", "list"), ("keys", "list"), ("organizations", "create", "acme")]
+)
+def test_without_a_database_commands_say_what_to_run(place: Place, arguments: tuple[str, ...]) -> None:
+    assert (1, f"modelservice: {place.database_url} does not exist: run `modelservice migrate`") == refused(
+        place, *arguments
+    )
+    assert not (place.folder / "test.db").exists()
+
+
+def test_config_lists_every_setting(place: Place) -> None:
+    place.settings["MODELSERVICE_LOG_LEVEL"] = "debug"
+    rows = {row["setting"]: row for row in json.loads(place.command("config", "--json").stdout)}
+    table = place.command("config").stdout
+
+    assert [setting.name for setting in SETTINGS] == list(rows)
+    assert ("debug", "info") == (rows["MODELSERVICE_LOG_LEVEL"]["value"], rows["MODELSERVICE_LOG_LEVEL"]["default"])
+    assert "seconds" == rows["MODELSERVICE_DRAIN_SECONDS"]["unit"]
+    assert len(SETTINGS) + 1 == len(table.splitlines())
+
+
+@pytest.mark.parametrize("command", ["config", "serve", "migrate", "run"])
+def test_a_wrong_setting_stops_every_command(place: Place, command: str) -> None:
+    place.settings["MODELSERVICE_GRPC_ADDRES"] = "x"
+
+    assert (
+        1,
+        "modelservice: MODELSERVICE_GRPC_ADDRES: there is no such setting (`modelservice config` lists them)",
+    ) == refused(place, command)
+
+
+def test_help_is_there_for_every_command(place: Place) -> None:
+    assert "envoy-config" in place.command("--help").stdout
+    for command in ("run", "serve", "migrate", "organizations", "keys", "config", "envoy-config"):
+        assert "Usage: modelservice" in place.command(command, "--help").stdout
+    assert re.fullmatch(r"modelservice \d+\.\d+\.\d+\n", place.command("--version").stdout)

@@ -1,0 +1,60 @@
+"""kill -9 in the middle of a write: before or after, never between."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from modelservice.manage.catalogue import import_catalogue
+from modelservice.manage.database import migrate
+from modelservice.store.database import Access, Database
+from modelservice.store.reading import read_changes
+
+MODELS = 1_000
+IMPORT = """
+import sys
+from modelservice.manage.catalogue import import_catalogue
+url, name = sys.argv[1:]
+models = [{"name": f"m-{n}", "display_name": name, "provider": "p"} for n in range(1000)]
+print("begin", flush=True)
+import_catalogue(url, models)
+"""
+
+
+def names(url: str) -> set[str]:
+    read = read_changes(Database(url, Access.READ), None)
+    assert read is not None
+    assert len(read.models) in (0, MODELS)
+    return {model.display_name for model in read.models}
+
+
+def test_an_import_is_whole_or_not_there(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    migrate(url)
+    seed = random.randrange(2**32)
+    times = random.Random(seed)  # noqa: S311
+    before = names(url)
+
+    for attempt in range(20):
+        name = f"attempt {attempt}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", IMPORT, url, name], stdout=subprocess.PIPE, start_new_session=True
+        )
+        assert process.stdout is not None
+        with process.stdout:
+            assert b"begin\n" == process.stdout.readline()
+            # Some kills before, some in the middle, some after.
+            threading.Event().wait(times.uniform(0, 0.25))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        now = names(url)
+        assert now in (before, {name}), f"seed {seed}"
+        before = now
+
+    # The next writer finds nothing in its way.
+    import_catalogue(url, [{"name": f"m-{n}", "display_name": "last", "provider": "p"} for n in range(MODELS)])
+    assert {"last"} == names(url)

@@ -1,0 +1,163 @@
+"""README's commands run, its answer is the service's, and its tables are the code's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from modelservice import errors
+from modelservice.config import SETTINGS
+from modelservice.rpc.status import STATUS_CODES
+from tests.conftest import Service
+from tests.harness import DEADLINE, ROOT, Place, wait_until
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def at(place: Place, text: str) -> str:
+    """Puts a place's addresses in the stead of the documented ones."""
+    return text.replace("127.0.0.1:8080", place.http).replace("127.0.0.1:50051", place.grpc)
+
+
+COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
+# Each of them is run by a test.
+RUN_HERE = [line for line in COMMANDS if line.startswith(("curl ", "modelservice "))]
+RUN_ELSEWHERE = {
+    "make run": "test_make_run_on_a_fresh_clone",
+    "make test": "what runs this",
+    "envoy -c envoy.yaml --disable-hot-restart": "test_edge.py: test_the_source_works_as_it_stands",
+}
+
+
+def test_every_command_of_readme_is_run() -> None:
+    assert set(COMMANDS) == set(RUN_HERE) | RUN_ELSEWHERE.keys()
+
+
+def test_its_request_has_its_answer(service: Service) -> None:
+    (curl,) = [line for line in RUN_HERE if line.startswith("curl ")]
+    (answer,) = blocks("json")
+    command = shlex.split(at(service.place, curl).replace("$KEY", service.keys.reader))
+    printed = subprocess.run([*command, "-s"], capture_output=True, text=True, check=True).stdout
+
+    assert json.loads(answer) == json.loads(printed)
+
+
+@pytest.mark.parametrize("program", blocks("python"), ids=["the OpenAI SDK", "gRPC"])
+def test_its_programs_run(service: Service, program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", at(service.place, program)],
+        env=os.environ | {"KEY": service.keys.reader},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "laude" in done.stdout
+
+
+def test_its_commands_run_in_their_order(place: Place) -> None:
+    commands = [shlex.split(line)[1:] for line in RUN_HERE if line.startswith("modelservice ")]
+    assert ["run"] == commands.pop()
+
+    for command in commands:
+        place.command(*command)
+
+    (key,) = json.loads(place.command("keys", "list", "--json").stdout)
+    assert ("acme", "web shop", ["models:read"]) == (key["organization"], key["name"], key["scopes"])
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Returns the cells of the table that begins with a heading."""
+    (table,) = re.findall(rf"^\| {heading} \|.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+
+
+def test_its_settings_are_the_codes() -> None:
+    expected = [
+        [
+            f"`{setting.name}`",
+            f"`{setting.default}`" if setting.default else "",
+            setting.unit,
+            setting.bounds,
+            setting.meaning,
+        ]
+        for setting in SETTINGS
+    ]
+
+    assert expected == rows("setting")
+
+
+def test_its_errors_are_the_codes() -> None:
+    by_code = {row[0].strip("`"): row for row in rows("code")}
+
+    assert {kind.code for kind in errors.REFUSALS} == by_code.keys()
+    for kind in errors.REFUSALS:
+        _, family, http_status, status, _ = by_code[kind.code]
+        assert kind.type == family.strip("`")
+        assert http_status == "–" or str(kind.http_status) in http_status
+        assert (STATUS_CODES[kind].name if kind in STATUS_CODES else "–") == status
+
+
+def test_its_limits_are_envoys() -> None:
+    text = (ROOT / "envoy.yaml").read_text()
+    settings = yaml.safe_load(text)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0][
+        "typed_config"
+    ]
+
+    assert f"{settings['max_request_headers_kb']} KB together" in README
+    assert f"{settings['common_http_protocol_options']['max_headers_count']} headers" in README
+    assert "max_request_bytes: 65536" in text
+    assert "body or message: 64 KB" in README
+    assert f"Envoy waits for\n  them itself, {settings['request_timeout'].removesuffix('s')} seconds" in README
+
+
+@pytest.mark.timeout(600)
+def test_make_run_on_a_fresh_clone(tmp_path: Path) -> None:
+    """The main job: a clone of what is committed, one command, and both documents' requests are answered."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    place = Place(tmp_path)
+    with (tmp_path / "make.out").open("w+b") as out:
+        make = subprocess.Popen(
+            ["make", "run", f"PYTHON={sys.executable}"],
+            cwd=clone,
+            # No more than a new machine has: not this one's virtual environment.
+            env=place.environment | {"PATH": os.pathsep.join(system_path())},
+            stdout=out,
+            stderr=out,
+            process_group=0,
+        )
+        try:
+            log = tmp_path / "make.out"
+            wait_until(
+                lambda: "\nready: " in log.read_text() or make.poll() is not None, lambda: log.read_text()[-3000:], 550
+            )
+            (key,) = re.findall(r"Bearer (msk_\w+)", log.read_text())
+            assert 10 == len(place.rest("/v1/models", key).json["data"])
+            assert "gpt-4o" == place.rest("/v1/models/gpt-4o", key).json["modelName"]
+            assert 401 == place.rest("/v1/models").status
+        finally:
+            # As a terminal's Ctrl-C: to make and all that it started.
+            os.killpg(make.pid, signal.SIGINT)
+            make.wait(DEADLINE)
+    wait_until(lambda: not place.ready(), "nothing is left running")
+    assert '"stopped"' in log.read_text()
+
+
+def system_path() -> list[str]:
+    tools = {str(Path(found).parent) for tool in ("make", "git", "sh", "sed") if (found := shutil.which(tool))}
+    return sorted(tools)
