@@ -53,7 +53,8 @@ generate: OUT ?= src
 generate: $(VENV)/tests-installed ## Make the Python code and Envoy's descriptor from proto/
 	@mkdir -p $(OUT)/modelservice/edge
 	$(call PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
-	$(call PROTOC) --grpc_python_out=$(OUT) modelservice/v1/model_service.proto
+	$(call PROTOC) --plugin=$(BIN)/protoc-gen-mypy_grpc --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) \
+		modelservice/v1/model_service.proto
 	$(call PROTOC,-I proto/edge) --include_imports \
 		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
 

@@ -182,6 +182,16 @@ class Process:
             file.close()
 
 
+def unary(one: grpc.Channel, method: str) -> Any:
+    """Returns a method that takes and gives raw bytes."""
+    return one.unary_unary(method)
+
+
+def streaming(one: grpc.Channel, method: str) -> Any:
+    """Returns a method whose request is a stream of raw messages."""
+    return one.stream_unary(method)
+
+
 @contextlib.contextmanager
 def channel(address: str) -> Iterator[grpc.Channel]:
     """Opens a gRPC channel of its own, not shared with other tests."""

@@ -116,6 +116,17 @@ class Model:
     system_prompt_id: UUID | None = None
 
     def __post_init__(self) -> None:
+        self._check_texts()
+        self._check_numbers()
+        for flag_name in _FLAGS:
+            flag = getattr(self, flag_name)
+            if not isinstance(flag, bool):
+                raise InvalidValueError(f"model {self.name}: {flag_name} is {flag!r}: must be true or false")
+        for labels_name in ("capabilities", "compliance"):
+            _check_labels(self.name, labels_name, getattr(self, labels_name))
+        check_metadata(self.name, self.metadata)
+
+    def _check_texts(self) -> None:
         if not is_model_name(self.name):
             raise InvalidValueError(f"model name {self.name!r}: must be {NAME_RULE}")
         _check_text(f"model {self.name}: display_name", self.display_name, shortest=1, longest=1000)
@@ -124,24 +135,19 @@ class Model:
             text = getattr(self, text_name)
             if text is not None:
                 _check_text(f"model {self.name}: {text_name}", text, shortest=0, longest=1_000_000)
+
+    def _check_numbers(self) -> None:
         for number_name in ("created", "updated", "context_window"):
             _check_uint32(self.name, number_name, getattr(self, number_name))
         for number_name in ("max_tokens", "max_tokens_per_request", "credit_multiplier"):
             number = getattr(self, number_name)
             if number is not None:
                 _check_uint32(self.name, number_name, number)
-        for flag_name in _FLAGS:
-            flag = getattr(self, flag_name)
-            if not isinstance(flag, bool):
-                raise InvalidValueError(f"model {self.name}: {flag_name} is {flag!r}: must be true or false")
         cost: object = self.cost_per_1k_tokens
         if cost is not None and not _is_price(cost):
             raise InvalidValueError(
                 f"model {self.name}: cost_per_1k_tokens is {cost!r}: must be a finite number from 0"
             )
-        for labels_name in ("capabilities", "compliance"):
-            _check_labels(self.name, labels_name, getattr(self, labels_name))
-        check_metadata(self.name, self.metadata)
 
 
 @dataclass(frozen=True, slots=True)

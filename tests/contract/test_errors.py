@@ -14,23 +14,24 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from modelservice import errors
+from modelservice.auth import api_key
 from modelservice.rest.v1.rest_service_pb2 import ErrorStatus
 from modelservice.rpc.status import DETAILS_KEY, STATUS_CODES
 from modelservice.v1 import model_service_pb2 as pb
 from tests.conftest import Service
-from tests.harness import ROOT, channel
+from tests.harness import ROOT, channel, unary
 
 GET = "/modelservice.v1.ModelService/GetModel"
 LIST = "/modelservice.v1.ModelService/ListModels"
 CRLF = "\r\n"
 
-Metadata = list[tuple[str, str | bytes]]
+Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 def call(address: str, method: str, message: bytes = b"", metadata: Metadata | None = None, timeout: float = 20) -> Any:
     """Calls a method with raw bytes; returns the error."""
     with channel(address) as one, pytest.raises(grpc.RpcError) as raised:
-        one.unary_unary(method)(message, metadata=metadata or [], timeout=timeout)
+        unary(one, method)(message, metadata=metadata or (), timeout=timeout)
     return raised.value
 
 
@@ -45,7 +46,7 @@ def details(error: Any) -> tuple[Status, ErrorInfo]:
 
 
 def bearer(key: str) -> Metadata:
-    return [("authorization", f"Bearer {key}")]
+    return (("authorization", f"Bearer {key}"),)
 
 
 def unknown_model(name: str = "nobody/nothing") -> bytes:
@@ -123,7 +124,7 @@ GRPC_CASES: dict[errors.RefusalKind, tuple[str, bytes, str | None, grpc.StatusCo
 def test_grpc_answers_with_the_status_and_one_error_info(service: Service, kind: errors.RefusalKind, way: str) -> None:
     method, message, key, code, sentence = GRPC_CASES[kind]
     address = service.place.grpc if way == "direct" else service.place.http
-    error = call(address, method, message, bearer(getattr(service.keys, key)) if key else [])
+    error = call(address, method, message, bearer(getattr(service.keys, key)) if key else ())
 
     assert (code, sentence) == (error.code(), error.details())
     status, info = details(error)
@@ -220,25 +221,26 @@ def test_a_message_beyond_grpcios_own_bound_is_resource_exhausted(service: Servi
 @pytest.mark.parametrize("way", ["direct", "through Envoy"])
 def test_a_header_of_15_kb_is_no_obstacle(service: Service, way: str) -> None:
     address = service.place.grpc if way == "direct" else service.place.http
-    error = call(address, GET, unknown_model(), [*bearer(service.keys.reader), ("x-long", "a" * 15_000)])
+    error = call(address, GET, unknown_model(), (*bearer(service.keys.reader), ("x-long", "a" * 15_000)))
 
     assert "MODEL_NOT_FOUND" == details(error)[1].reason
     assert 200 == service.place.rest("/v1/models", service.keys.reader, headers={"x-long": "a" * 15_000}).status
 
 
 CREDENTIALS: dict[str, Callable[[str], Metadata]] = {
-    "none": lambda _: [],
-    "empty": lambda _: [("authorization", "")],
-    "no scheme": lambda key: [("authorization", key)],
-    "another scheme": lambda key: [("authorization", f"Basic {key}")],
-    "two": lambda key: [("authorization", f"Bearer {key}"), ("authorization", f"Bearer {key}")],
-    "no key": lambda _: [("authorization", "Bearer ")],
-    "rubbish": lambda _: [("authorization", "Bearer rubbish")],
-    "unknown": lambda _: [("authorization", "Bearer msk_000000000000_00000000000000000000000000000000000000")],
-    "last character changed": lambda key: [("authorization", f"Bearer {key[:-1]}{'0' if key[-1] != '0' else '1'}")],
-    "in lower case": lambda key: [("authorization", f"Bearer {key.lower()}")],
-    "with a tail": lambda key: [("authorization", f"Bearer {key} {key}")],
-    "a JWT": lambda _: [("authorization", "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln")],
+    "none": lambda _: (),
+    "empty": lambda _: (("authorization", ""),),
+    "no scheme": lambda key: (("authorization", key),),
+    "another scheme": lambda key: (("authorization", f"Basic {key}"),),
+    "two": lambda key: (("authorization", f"Bearer {key}"), ("authorization", f"Bearer {key}")),
+    "no key": lambda _: (("authorization", "Bearer "),),
+    "rubbish": lambda _: (("authorization", "Bearer rubbish"),),
+    "a wrong checksum": lambda _: (("authorization", f"Bearer msk_{'0' * 12}_{'0' * 38}"),),
+    "unknown": lambda _: (("authorization", f"Bearer {api_key.generate().text}"),),
+    "last character changed": lambda key: (("authorization", f"Bearer {key[:-1]}{'0' if key[-1] != '0' else '1'}"),),
+    "in lower case": lambda key: (("authorization", f"Bearer {key.lower()}"),),
+    "with a tail": lambda key: (("authorization", f"Bearer {key} {key}"),),
+    "a JWT": lambda _: (("authorization", "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln"),),
 }
 
 

@@ -13,7 +13,7 @@ from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.conftest import Keys, Service, prepare
 from tests.contract.test_errors import GET, bearer, call, details
-from tests.harness import Place, Process, channel, wait_until
+from tests.harness import Place, Process, channel, unary, wait_until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -52,11 +52,11 @@ def test_what_is_unknown_is_absent_not_zero(service: Service) -> None:
 
 @WAYS
 def test_the_request_id_comes_back(service: Service, way: str) -> None:
-    metadata = [*bearer(service.keys.reader), ("x-request-id", "my-own-id")]
+    metadata = (*bearer(service.keys.reader), ("x-request-id", "my-own-id"))
     with channel(address(service.place, way)) as one:
-        _, done = one.unary_unary("/modelservice.v1.ModelService/ListModels").with_call(b"", metadata=metadata)
+        _, done = unary(one, "/modelservice.v1.ModelService/ListModels").with_call(b"", metadata=metadata)
         trailing = dict(done.trailing_metadata())
-    failed = call(address(service.place, way), GET, b"", [("x-request-id", "my-own-id")])
+    failed = call(address(service.place, way), GET, b"", (("x-request-id", "my-own-id"),))
 
     assert "my-own-id" == trailing["x-request-id"]
     assert "my-own-id" == dict(failed.trailing_metadata())["x-request-id"]
@@ -70,8 +70,8 @@ def test_a_request_id_is_kept_made_echoed_and_logged_over_rest(service: Service)
     assert "abc-123.Z" == given.headers["x-request-id"]
     assert "550e8400-e29b-41d4-a716-446655440000" == uuid.headers["x-request-id"]
     assert 36 == len(made.headers["x-request-id"])
-    for request_id in ("abc-123.Z", made.headers["x-request-id"]):
-        wait_until(lambda wanted=request_id: service.process.errors.count(wanted) >= 2, "server's and Envoy's log")
+    ids = ("abc-123.Z", made.headers["x-request-id"])
+    wait_until(lambda: all(service.process.errors.count(one) >= 2 for one in ids), "the server's and Envoy's log")
 
 
 @WAYS
@@ -79,7 +79,7 @@ def test_the_internal_service_cannot_be_called_by_its_name(service: Service, way
     metadata = bearer(service.keys.reader)
     if way == "through Envoy":
         # Envoy removes what would open the door.
-        metadata.append(("x-envoy-original-path", "/v1/models"))
+        metadata = (*metadata, ("x-envoy-original-path", "/v1/models"))
     for method in ("ListModels", "GetModel"):
         error = call(address(service.place, way), f"/modelservice.rest.v1.RestService/{method}", b"", metadata)
         assert (grpc.StatusCode.UNIMPLEMENTED, "Unknown path") == (error.code(), error.details())

@@ -81,6 +81,11 @@ def same(both: tuple[Place, Place, Keys], target: str) -> Any:
     return ours.json
 
 
+def served(ready: Place, printed: Place, keys: Keys) -> set[object]:
+    """Returns what either service shows as the marker's display name."""
+    return {place.rest("/v1/models/marker", keys.reader).json.get("displayName") for place in (ready, printed)}
+
+
 def shape(value: Any) -> Any:
     """Returns the order of a value's keys and its types: what equality does not see. Not below metadata: a map."""
     match value:
@@ -115,13 +120,7 @@ def test_whatever_a_model_holds(both: tuple[Place, Place, Keys], drawn: list[dic
     # Says that both services have these models, and not those of the example before.
     marker = {"name": "marker", "display_name": f"example {next(EXAMPLES)}", "provider": "p"}
     import_catalogue(ready.database_url, [*named, marker])
-    for place in (ready, printed):
-        wait_until(
-            lambda place=place: (
-                place.rest("/v1/models/marker", keys.reader).json.get("displayName") == marker["display_name"]
-            ),
-            "the drawn models are served",
-        )
+    wait_until(lambda: {marker["display_name"]} == served(ready, printed, keys), "the drawn models are served")
 
     same(both, "/v1/models")
     for model in named:

@@ -112,7 +112,10 @@ def test_an_expired_key_is_called_so(place: Place) -> None:
         (
             ("keys", "create", "--organization", "acme", "--expires-in", "90"),
             2,
-            "Error: Invalid value for '--expires-in': '90' must be a number and a unit (s, m, h, d, w), to 100 years: 90d",
+            (
+                "Error: Invalid value for '--expires-in': '90' must be a number and a unit (s, m, h, d, w), "
+                "to 100 years: 90d"
+            ),
         ),
         (
             ("keys", "create", "--organization", "acme", "--name", "x" * 201),

@@ -30,7 +30,7 @@ def envoy(place: Place, configuration: Path, folder: Path) -> Iterator[None]:
         command = [find_envoy(""), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning"]
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         try:
-            wait_until(lambda: healthy(place), lambda: (place.folder / "envoy.log").read_text())
+            wait_until(lambda: healthy(place), (place.folder / "envoy.log").read_text)
             yield
         finally:
             process.terminate()

@@ -19,7 +19,7 @@ from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.conftest import Keys, prepare
 from tests.contract.test_errors import GET, bearer
-from tests.harness import Place, Process, channel, wait_until
+from tests.harness import Place, Process, channel, streaming, wait_until
 
 CHECK = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"
@@ -66,8 +66,8 @@ def test_200_calls_without_a_message(
         for _ in range(4):
             one = stack.enter_context(channel(address))
             grpc.channel_ready_future(one).result(AT_ONCE)
-            open_call = one.stream_unary(method)
-            calls = [open_call.future(silence(), metadata=bearer(keys.reader) if with_key else []) for _ in range(50)]
+            open_call = streaming(one, method)
+            calls = [open_call.future(silence(), metadata=bearer(keys.reader) if with_key else ()) for _ in range(50)]
         others_are_served(place, keys)
         if way == "direct":
             wait_until(lambda: all(call.done() for call in calls), "the calls are ended")

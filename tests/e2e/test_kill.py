@@ -36,7 +36,7 @@ def test_an_import_is_whole_or_not_there(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'test.db'}"
     migrate(url)
     seed = random.randrange(2**32)
-    times = random.Random(seed)  # noqa: S311
+    times = random.Random(seed)
     before = names(url)
 
     for attempt in range(20):

@@ -63,7 +63,7 @@ def test_a_known_key_is_its_principal() -> None:
     key = api_key.generate()
     principal = authenticate([f"Bearer {key.text}"], {key.id: stored(key)}, NOW)
 
-    assert ("acme", key.id, {MODELS_READ}) == (principal.organization_id, principal.key_id, principal.scopes)
+    assert ("acme", key.id, frozenset({MODELS_READ})) == (principal.organization_id, principal.key_id, principal.scopes)
 
 
 def test_the_right_id_with_another_secret_is_refused() -> None:

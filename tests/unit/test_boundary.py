@@ -17,7 +17,7 @@ from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
 from modelservice.telemetry import make_log
 from tests.contract.test_errors import LIST, Metadata, call, details
-from tests.harness import channel, free_ports, wait_until
+from tests.harness import channel, free_ports, streaming, unary, wait_until
 
 SECRET = "SELECT password FROM /etc/secret"  # noqa: S105
 
@@ -66,7 +66,7 @@ def test_an_exception_is_an_internal_error_that_tells_nothing(running: Running) 
         raise ValueError(SECRET)
 
     running.catalogue.act = fail
-    error = call(running.address, LIST, metadata=[("x-request-id", "r-1")])
+    error = call(running.address, LIST, metadata=(("x-request-id", "r-1"),))
 
     assert (grpc.StatusCode.INTERNAL, "Internal error") == (error.code(), error.details())
     status, info = details(error)
@@ -98,7 +98,7 @@ def test_a_cancelled_call_ends_and_hurts_nobody(running: Running) -> None:
 
     running.catalogue.act = wait
     with channel(running.address) as one:
-        future = one.unary_unary(LIST).future(b"")
+        future = unary(one, LIST).future(b"")
         assert entered.wait(10)
         future.cancel()
         release.set()
@@ -111,7 +111,7 @@ def test_a_cancelled_call_ends_and_hurts_nobody(running: Running) -> None:
 
 def test_a_deadline_that_passes_is_told_as_such(running: Running) -> None:
     release = threading.Event()
-    running.catalogue.act = lambda: release.wait()
+    running.catalogue.act = release.wait
     try:
         error = call(running.address, LIST, timeout=0.2)
     finally:
@@ -122,7 +122,7 @@ def test_a_deadline_that_passes_is_told_as_such(running: Running) -> None:
 
 def test_a_call_that_ends_without_a_message_is_invalid(running: Running) -> None:
     with channel(running.address) as one, pytest.raises(grpc.RpcError) as raised:
-        one.stream_unary("/grpc.health.v1.Health/Check")(iter(()))
+        streaming(one, "/grpc.health.v1.Health/Check")(iter(()))
 
     assert (grpc.StatusCode.INVALID_ARGUMENT, "The request message is missing") == (
         raised.value.code(),
@@ -132,7 +132,7 @@ def test_a_call_that_ends_without_a_message_is_invalid(running: Running) -> None
 
 @pytest.mark.parametrize("given", ["", "a" * 129, "with space"])
 def test_a_request_id_that_no_log_should_hold_is_replaced(running: Running, given: str) -> None:
-    metadata: Metadata = [("x-request-id", given)]
+    metadata: Metadata = (("x-request-id", given),)
     made = dict(call(running.address, LIST, metadata=metadata).trailing_metadata())["x-request-id"]
 
     assert (given, 36) != (made, len(given))

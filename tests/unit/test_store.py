@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from modelservice.domain import MODELS_READ
+from modelservice.domain import MODELS_READ, Organization
 from modelservice.errors import ConflictError, DatabaseUnavailableError, SchemaMismatchError
 from modelservice.manage import database as manage_database
 from modelservice.manage.catalogue import import_catalogue, load_documented
@@ -108,14 +108,17 @@ def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseUnavailableError, match="unable to open database file$"):
+    with pytest.raises(DatabaseUnavailableError, match=r"unable to open database file$"):
         manage_database.migrate(f"sqlite:///{tmp_path / 'none' / 'test.db'}")
 
 
 def test_readers_cannot_write(url: str) -> None:
-    with pytest.raises(DatabaseUnavailableError, match="readonly"), write(Database(url, Access.READ), 0) as change:
-        change.add_models([])
-        change._revision  # noqa: B018, SLF001
+    def attempt() -> None:
+        with write(Database(url, Access.READ), 0) as change:
+            change.add_organization(Organization("acme", 0))
+
+    with pytest.raises(DatabaseUnavailableError, match="readonly"):
+        attempt()
 
 
 def test_nothing_new_is_nothing_read(url: str) -> None:
