@@ -6,7 +6,7 @@ import logging
 from typing import TextIO
 
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 
 def make_log(stream: TextIO, level: str) -> FilteringBoundLogger:
@@ -22,9 +22,14 @@ def make_log(stream: TextIO, level: str) -> FilteringBoundLogger:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
-            structlog.processors.EventRenamer("message"),
+            _for_people_first,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        cache_logger_on_first_use=True,
     )
     return log
+
+
+def _for_people_first(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    return {"time": line.pop("time"), "level": line.pop("level"), "message": line.pop("event"), **line}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from google.rpc.status_pb2 import Status
 from modelservice import errors
 from modelservice.auth import api_key
 from modelservice.rest.v1.rest_service_pb2 import ErrorStatus
-from modelservice.rpc.status import DETAILS_KEY, STATUS_CODES
+from modelservice.rpc.status import DETAILS_KEY, STATUS_CODES, status_of
 from modelservice.v1 import model_service_pb2 as pb
 from tests.conftest import Service
 from tests.harness import ROOT, channel, unary
@@ -163,6 +164,18 @@ def test_envoys_constants_are_rows_of_the_table() -> None:
         assert rows[body["code"]] == body
 
 
+def test_envoys_statuses_are_those_of_the_server() -> None:
+    text = (ROOT / "envoy.yaml").read_text()
+    constants = re.findall(r'\["([A-Z][a-z ]+)"\] = \{"(\d+)", "([A-Za-z0-9+/=]+)"\}', text)
+
+    assert 5 == len(constants)
+    by_message = {kind.message: kind for kind in errors.REFUSALS}
+    for message, code, details_text in constants:
+        status = status_of(errors.Refusal(by_message[message]), "")
+        assert int(code) == status.code.value[0]
+        assert dict(status.trailing_metadata)[DETAILS_KEY] == base64.b64decode(details_text)
+
+
 def test_what_the_server_sends_is_read_as_googles_status() -> None:
     theirs, ours = Status.DESCRIPTOR, ErrorStatus.DESCRIPTOR
     for field in theirs.fields:
@@ -208,8 +221,17 @@ def test_a_message_that_is_too_long_is_resource_exhausted(service: Service, way:
     error = call(address, GET, unknown_model("a" * 70_000), bearer(service.keys.reader))
 
     assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "Request too large") == (error.code(), error.details())
-    if way == "direct":
-        assert "REQUEST_TOO_LARGE" == details(error)[1].reason
+    assert "REQUEST_TOO_LARGE" == details(error)[1].reason
+
+
+@pytest.mark.parametrize("extra", [{"x-long": "a" * 40_000}, {f"x-{number}": "a" for number in range(120)}])
+def test_headers_that_are_too_large_are_resource_exhausted_through_envoy(
+    service: Service, extra: dict[str, str]
+) -> None:
+    error = call(service.place.http, GET, unknown_model(), (*bearer(service.keys.reader), *extra.items()))
+
+    assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "Request too large") == (error.code(), error.details())
+    assert "REQUEST_TOO_LARGE" == details(error)[1].reason
 
 
 def test_a_message_beyond_grpcios_own_bound_is_resource_exhausted(service: Service) -> None:

@@ -144,6 +144,30 @@ def test_any_other_parameter_is_refused_by_name(named: tuple[Place, Keys], path:
     assert 400 == answer.status
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABkAAQAAP__"},
+        {"connection": "upgrade", "upgrade": "websocket"},
+        {"x-something-bin": "!!! not base64"},
+        {"grpc-timeout": "soon"},
+        {"user-agent": "Ünï".encode().decode("latin-1")},
+        {"te": "gzip"},
+        {"accept-encoding": "gzip, br", "accept": "text/html"},
+        {"x-envoy-upstream-rq-timeout-ms": "1"},
+        {"x-envoy-original-path": "/v1/models?model_id=claude-3-opus"},
+    ],
+    ids=lambda headers: next(iter(headers)),
+)
+def test_headers_that_mean_nothing_here_change_nothing(named: tuple[Place, Keys], headers: dict[str, str]) -> None:
+    place, keys = named
+
+    assert (
+        place.rest("/v1/models/gpt-4o", keys.reader).body
+        == place.rest("/v1/models/gpt-4o", keys.reader, headers=headers).body
+    )
+
+
 def test_a_query_is_refused_to_nobody_who_may_not_know(named: tuple[Place, Keys]) -> None:
     place, keys = named
 

@@ -26,7 +26,7 @@ _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
     # Beyond this, grpcio refuses in its own words; up to it, rpc.boundary in documented ones.
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    # In bytes: above what Envoy lets through (envoy.yaml, max_request_headers_kb), so that Envoy is who refuses.
+    # In bytes: above what Envoy lets through (envoy.yaml), so that Envoy is who refuses.
     ("grpc.max_metadata_size", 96 * 1024),
     ("grpc.absolute_max_metadata_size", 128 * 1024),
     # Finds callers who are gone without a word, in milliseconds.
