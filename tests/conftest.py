@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,6 @@ import pytest
 from modelservice.domain import MODELS_READ
 from modelservice.manage import catalogue, database, keys, organizations
 from tests.harness import Place, Process
-
-# Settings of the shell that runs the tests are not the tests' settings.
-for name in [name for name in os.environ if name.startswith("MODELSERVICE_")]:
-    del os.environ[name]
 
 
 @dataclass(frozen=True)

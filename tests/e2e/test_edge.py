@@ -17,7 +17,7 @@ import yaml
 from modelservice.edge.processes import find_envoy
 from tests.conftest import prepare
 from tests.contract.test_errors import GET, LIST, bearer, call, unknown_model
-from tests.harness import DEADLINE, ROOT, Place, Process, wait_until
+from tests.harness import DEADLINE, ENVOY, ROOT, Place, Process, wait_until
 
 UNAVAILABLE = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}
 TIMEOUT = {"error": {"type": "api_error", "message": "Deadline exceeded", "code": "timeout"}}
@@ -27,7 +27,7 @@ TIMEOUT = {"error": {"type": "api_error", "message": "Deadline exceeded", "code"
 def envoy(place: Place, configuration: Path, folder: Path) -> Iterator[None]:
     """Runs Envoy with a configuration, in a folder."""
     with (place.folder / "envoy.log").open("wb") as log:
-        command = [find_envoy(""), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning"]
+        command = [find_envoy(ENVOY), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning"]
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         try:
             wait_until(lambda: healthy(place), (place.folder / "envoy.log").read_text)

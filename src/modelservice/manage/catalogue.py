@@ -15,7 +15,7 @@ import yaml
 from modelservice.domain import Model
 from modelservice.errors import ConflictError, InvalidValueError
 from modelservice.store.database import Access, Database
-from modelservice.store.writing import Write, write
+from modelservice.store.writing import write
 
 # What the service decides, and no file.
 _NOT_IN_A_FILE: Final = {"position", "updated"}
@@ -81,7 +81,8 @@ def import_catalogue(database_url: str, models: Sequence[Mapping[str, Any]]) -> 
                 unchanged.append(new)
             else:
                 changed.append(dataclasses.replace(new, updated=now))
-        _apply(change, added, changed)
+        change.add_models(added)
+        change.update_models(changed)
     return ImportReport(*(tuple(model.name for model in group) for group in (added, changed, unchanged)))
 
 
@@ -100,7 +101,7 @@ def load_documented(database_url: str) -> bool:
     with write(Database(database_url, Access.WRITE), now) as change:
         if change.last_position():
             return False
-        _apply(change, [dataclasses.replace(model, position=n) for n, model in enumerate(models, start=1)], [])
+        change.add_models([dataclasses.replace(model, position=n) for n, model in enumerate(models, start=1)])
         return True
 
 
@@ -109,12 +110,6 @@ def documented() -> list[dict[str, Any]]:
     text = (resources.files("modelservice.manage") / "documented.yaml").read_text(encoding="utf-8")
     models: list[dict[str, Any]] = yaml.safe_load(text)["models"]
     return models
-
-
-def _apply(change: Write, added: Sequence[Model], changed: Sequence[Model]) -> None:
-    change.add_models(added)
-    for model in changed:
-        change.update_model(model)
 
 
 def _from_fields(fields: Mapping[str, Any], now: int) -> Model:

@@ -11,8 +11,9 @@ import contextlib
 import secrets
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select, update
 
 from modelservice.domain import ApiKey, Model, Organization
 from modelservice.store.database import Database
@@ -102,8 +103,13 @@ class Write:
                 insert(models), [model_to_row(model) | {"revision": self._revision} for model in added]
             )
 
-    def update_model(self, model: Model) -> None:
-        """Replaces the model of the same id."""
-        self._connection.execute(
-            update(models).where(models.c.id == str(model.id)).values(**model_to_row(model), revision=self._revision)
-        )
+    def update_models(self, changed: Sequence[Model]) -> None:
+        """Replaces the models of the same ids."""
+        if changed:
+            # One prepared statement for all: 5,000 of them in their own would hold other writers up for seconds.
+            columns: dict[str, BindParameter[Any]] = {
+                column.name: bindparam(column.name) for column in models.columns if column.name != "id"
+            }
+            statement = update(models).where(models.c.id == bindparam("which")).values(columns)
+            rows = [model_to_row(model) | {"revision": self._revision} for model in changed]
+            self._connection.execute(statement, [row | {"which": row.pop("id")} for row in rows])
