@@ -66,24 +66,18 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
         InvalidSettingError: The address is not to be had.
     """
     database = Database(settings.database_url, Access.READ)
-    server: Server
-
-    def loaded() -> None:
-        if not stop.requested.is_set():
-            server.health.set_serving(serving=True)
-
-    catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, loaded, log)
+    catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
     server = Server(catalogue, _gate(), log, reflection_enabled=settings.reflection)
     if not server.start(str(settings.grpc_address)):
         raise InvalidSettingError(
             f"MODELSERVICE_GRPC_ADDRESS: cannot listen on {settings.grpc_address}: it is taken, or not of this machine"
         )
-    catalogue.start()
     log.info("listening", address=str(settings.grpc_address), database=database.name)
+    catalogue.start(server.health.serve)
 
     stop.requested.wait()
     log.info("draining", seconds=settings.drain_seconds)
-    server.health.set_serving(serving=False)
+    server.health.drain()
     stop.hurried.wait(settings.drain_seconds)
     server.stop(_GRACE, stop.hurried)
     catalogue.close()

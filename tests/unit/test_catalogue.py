@@ -125,7 +125,7 @@ class Fallible:
 @pytest.fixture
 def refreshed(url: str) -> Iterator[tuple[Catalogue, Fallible, io.StringIO, threading.Event]]:
     reader, lines, loaded = Fallible(url), io.StringIO(), threading.Event()
-    catalogue = Catalogue(reader, 0.01, loaded.set, make_log(lines, "info"))
+    catalogue = Catalogue(reader, 0.01, make_log(lines, "info"))
     yield catalogue, reader, lines, loaded
     catalogue.close()
 
@@ -135,7 +135,7 @@ def test_a_change_arrives_by_itself(
 ) -> None:
     catalogue, _, _, loaded = refreshed
     assert catalogue.snapshot is None
-    catalogue.start()
+    catalogue.start(loaded.set)
     assert loaded.wait(10)
 
     load_documented(url)
@@ -149,7 +149,7 @@ def test_a_failing_database_costs_freshness_and_says_so_once(
 ) -> None:
     catalogue, reader, lines, loaded = refreshed
     load_documented(url)
-    catalogue.start()
+    catalogue.start(loaded.set)
     assert loaded.wait(10)
     held = catalogue.snapshot
 
@@ -175,7 +175,7 @@ def test_no_request_runs_sql(url: str, refreshed: tuple[Catalogue, Fallible, io.
 
     event.listen(Engine, "before_cursor_execute", record)
     try:
-        catalogue.start()
+        catalogue.start(loaded.set)
         assert loaded.wait(10)
         snapshot = catalogue.snapshot
         assert snapshot is not None

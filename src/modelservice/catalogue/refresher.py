@@ -22,7 +22,6 @@ class Catalogue:
     Args:
         read: Returns what is new since a revision, or None for nothing (`store.reading.read_changes`).
         interval: Between two questions, in seconds.
-        loaded: Called once, when the first snapshot is there.
         log: Where to say what goes wrong.
     """
 
@@ -30,36 +29,43 @@ class Catalogue:
         self,
         read: Callable[[Revision | None], Changes | None],
         interval: float,
-        loaded: Callable[[], None],
         log: FilteringBoundLogger,
     ) -> None:
         self._read = read
         self._interval = interval
-        self._loaded = loaded
         self._log = log
         self._snapshot: Snapshot | None = None
         self._failure: str | None = None
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
+        self._thread: threading.Thread | None = None
 
     @property
     def snapshot(self) -> Snapshot | None:
         """The newest catalogue, or None until the first is loaded. A request takes it once, and keeps to it."""
         return self._snapshot
 
-    def start(self) -> None:
-        """Starts to load."""
+    def start(self, loaded: Callable[[], None]) -> None:
+        """Starts to load, and to refresh.
+
+        Args:
+            loaded: Called once, when the first snapshot is there.
+        """
+        self._thread = threading.Thread(target=self._run, args=(loaded,), name="refresher", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stops refreshing."""
         self._closed.set()
-        self._thread.join()
+        if self._thread:
+            self._thread.join()
 
-    def _run(self) -> None:
+    def _run(self, loaded: Callable[[], None]) -> None:
         while not self._closed.is_set():
             try:
+                first = self._snapshot is None
                 self._refresh()
+                if first and self._snapshot:
+                    loaded()
             except ModelserviceError as error:
                 self._say_once(str(error))
             except Exception:  # noqa: BLE001
@@ -83,8 +89,6 @@ class Catalogue:
             revision=changes.revision.number,
             models=len(self._snapshot.entries),
         )
-        if held is None:
-            self._loaded()
 
     def _say_once(self, failure: str) -> None:
         if failure != self._failure:

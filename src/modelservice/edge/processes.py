@@ -76,7 +76,8 @@ class Processes:
         folder = Path(self._folder.name)
         try:
             configuration = write_configuration(self._edge, folder, folder)
-            self._start("server", [sys.executable, "-m", "modelservice", "serve"])
+            # -P: what lies in the working directory is no part of the program.
+            self._start("server", [sys.executable, "-P", "-m", "modelservice", "serve"])
             # Two Envoys on one machine would share memory: hot restart is not used.
             arguments = ["--disable-hot-restart", "--log-level", "warning", "--log-format", _ENVOY_LOG_FORMAT]
             # Access logs are written within a second; otherwise it takes ten.

@@ -42,18 +42,21 @@ class Health:
         self._watchdog = watchdog
         self._log = log
         self._serving = False
+        self._draining = False
         self._closed = False
         self._changed = threading.Condition()
         self._slots = threading.BoundedSemaphore(WATCHERS_MAX)
         # A few threads more than watchers, so that there is one to refuse the next.
         self._threads = ThreadPoolExecutor(WATCHERS_MAX + 4, thread_name_prefix="watch")
 
-    def set_serving(self, *, serving: bool) -> None:
-        """Changes what is answered, and tells watchers."""
-        self._log.info("health", status="SERVING" if serving else "NOT_SERVING")
-        with self._changed:
-            self._serving = serving
-            self._changed.notify_all()
+    def serve(self) -> None:
+        """Says SERVING from now on, unless it drains."""
+        self._set(serving=True)
+
+    def drain(self) -> None:
+        """Says NOT_SERVING from now on, for good."""
+        self._draining = True
+        self._set(serving=False)
 
     def close(self) -> None:
         """Ends the streams of Watch, which would otherwise hold up the server's own end."""
@@ -89,6 +92,12 @@ class Health:
                 "Watch": grpc.stream_stream_rpc_method_handler(watch),
             },
         )
+
+    def _set(self, *, serving: bool) -> None:
+        with self._changed:
+            self._serving = serving and not self._draining
+            self._changed.notify_all()
+        self._log.info("health", status="SERVING" if self._serving else "NOT_SERVING")
 
     def _code(self, service: str) -> int:
         if service not in _SERVICES:
