@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelservice.domain import MODELS_READ
+from modelservice.domain.principal import MODELS_READ
 from modelservice.manage import catalogue, database, keys, organizations
 from tests.harness import Place, Process
 
@@ -31,11 +31,11 @@ class Service:
 def prepare(place: Place) -> Keys:
     """Makes a database with the documented catalogue, an organization and keys."""
     database.migrate(place.database_url)
-    catalogue.load_documented(place.database_url)
-    organizations.create_organization(place.database_url, "acme")
+    catalogue.load_documented(place.database_url, "test")
+    organizations.create_organization(place.database_url, "test", "acme")
     return Keys(
-        reader=keys.create_key(place.database_url, "acme", scopes={MODELS_READ}).text,
-        without_scope=keys.create_key(place.database_url, "acme", scopes=()).text,
+        reader=keys.create_key(place.database_url, "test", "acme", scopes={MODELS_READ}).text,
+        without_scope=keys.create_key(place.database_url, "test", "acme", scopes=()).text,
     )
 
 

@@ -7,23 +7,23 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import partial
-from types import FrameType
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from modelservice.auth.authenticate import authenticate
-from modelservice.auth.authorize import require_models_read
+from modelservice.auth.authorize import viewer
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.snapshot import Snapshot
 from modelservice.config import Settings
-from modelservice.domain import Principal
+from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
 from modelservice.store.database import Access, Database
 from modelservice.store.reading import read_changes
 
+STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 # How long calls under way may take to end, in seconds, once the server takes no new ones.
 _GRACE: Final = 5.0
 
@@ -41,14 +41,20 @@ class Stop:
         self.hurried = threading.Event()
 
     def listen(self) -> None:
-        """Takes the signals from now on. Only the main thread can."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle)
+        """Takes the signals from now on. To be called before any other thread is started.
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        if self.requested.is_set():
-            self.hurried.set()
+        The signals are blocked, and a thread waits for them. A handler would run in the main thread, between any two
+        of its instructions: while that thread waits for an event, or holds its lock, a handler that sets the event can
+        come too late or wait for ever.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        threading.Thread(target=self._wait, name="signals", daemon=True).start()
+
+    def _wait(self) -> None:
+        signal.sigwait(STOP_SIGNALS)
         self.requested.set()
+        signal.sigwait(STOP_SIGNALS)
+        self.hurried.set()
 
 
 def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
@@ -88,4 +94,4 @@ def _gate() -> Gate:
     def caller(authorization: Sequence[object], snapshot: Snapshot) -> Principal:
         return authenticate(authorization, snapshot.keys, time.time())
 
-    return Gate(authenticate=caller, authorize=require_models_read)
+    return Gate(authenticate=caller, viewer=viewer)

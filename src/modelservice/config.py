@@ -9,11 +9,14 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from modelservice.errors import InvalidSettingError
 
 PREFIX: Final = "MODELSERVICE_"
+# A setting may be given as a file that holds it: a secret that is mounted, say.
+_FILE: Final = "_FILE"
 
 
 class Address(NamedTuple):
@@ -52,6 +55,8 @@ class Settings:
     refresh_interval: float
     drain_seconds: float
     log_level: str
+    organization_header: bool
+    prompt_quota_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,16 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 def _number(least: float, most: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         number = float(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text)
         if not least <= number <= most:
             raise ValueError
         return number
@@ -186,6 +201,22 @@ SETTINGS: Final = (
         unit="seconds",
     ),
     Setting(
+        "organization_header",
+        "false",
+        "true, false",
+        "Whether Envoy passes `x-modelservice-organization` on, with which a key of the scope `models:read_any` names "
+        "the organization that it acts for; else only callers of the gRPC port can.",
+        _boolean,
+    ),
+    Setting(
+        "prompt_quota_bytes",
+        "10000000",
+        "0 to 1000000000",
+        "How much the system prompts of one organization's models may take.",
+        _whole(0, 1_000_000_000),
+        unit="bytes",
+    ),
+    Setting(
         "log_level",
         "info",
         "debug, info, warning, error",
@@ -227,11 +258,24 @@ def shown(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _texts(environment: Mapping[str, str]) -> dict[str, str]:
-    known = {setting.name for setting in SETTINGS}
+    known = {setting.name + suffix for setting in SETTINGS for suffix in ("", _FILE)}
     for name in environment:
         if name.startswith(PREFIX) and name not in known and not _injected_by_kubernetes(name, environment):
             raise InvalidSettingError(f"{name}: there is no such setting (`modelservice config` lists them)")
-    return {setting.name: environment.get(setting.name) or setting.default for setting in SETTINGS}
+    return {setting.name: _text(setting, environment) for setting in SETTINGS}
+
+
+def _text(setting: Setting, environment: Mapping[str, str]) -> str:
+    given, file = environment.get(setting.name), environment.get(setting.name + _FILE)
+    if given and file:
+        raise InvalidSettingError(f"{setting.name}: is set twice, here and in {setting.name}{_FILE}")
+    if file:
+        try:
+            # Files end with a line break that nobody means.
+            given = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise InvalidSettingError(f"{setting.name}{_FILE}: cannot read the file") from None
+    return given or setting.default
 
 
 def _injected_by_kubernetes(name: str, environment: Mapping[str, str]) -> bool:

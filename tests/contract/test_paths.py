@@ -19,7 +19,9 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Key
     """A service with models of unusual names."""
     place = Place(tmp_path_factory.mktemp("paths"))
     keys = prepare(place)
-    import_catalogue(place.database_url, [{"name": name, "display_name": name, "provider": "p"} for name in NAMES])
+    import_catalogue(
+        place.database_url, "test", [{"name": name, "display_name": name, "provider": "p"} for name in NAMES]
+    )
     with Process(place, "run") as process:
         process.wait_for("ready: ")
         yield place, keys

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelservice.domain import EXACT_INTEGER_MAX, UINT32_MAX
+from modelservice.domain.values import EXACT_INTEGER_MAX, UINT32_MAX
 from modelservice.manage.catalogue import import_catalogue
 from tests.conftest import Keys, prepare
 from tests.harness import Place, Process, wait_until
@@ -119,7 +119,7 @@ def test_whatever_a_model_holds(both: tuple[Place, Place, Keys], drawn: list[dic
     named = [model | {"name": f"drawn-{number}"} for number, model in enumerate(drawn)]
     # Says that both services have these models, and not those of the example before.
     marker = {"name": "marker", "display_name": f"example {next(EXAMPLES)}", "provider": "p"}
-    import_catalogue(ready.database_url, [*named, marker])
+    import_catalogue(ready.database_url, "test", [*named, marker])
     wait_until(lambda: {marker["display_name"]} == served(ready, printed, keys), "the drawn models are served")
 
     same(both, "/v1/models")

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from modelservice.cli import _COMMANDS
 from modelservice.config import SETTINGS
 from tests.harness import Place
 
@@ -103,11 +104,18 @@ def test_an_expired_key_is_called_so(place: Place) -> None:
             "modelservice: organization id 'a b': must be 1-128 letters, digits and . _ -",
         ),
         (("keys", "create", "--organization", "none"), 1, "modelservice: organization none: does not exist"),
-        (("keys", "create"), 2, "Error: Missing option '--organization'."),
+        (
+            ("keys", "create"),
+            1,
+            (
+                "modelservice: key organization: a key belongs to one, unless it has the scope models:read_any; "
+                "then to none"
+            ),
+        ),
         (
             ("keys", "create", "--organization", "acme", "--scope", "models:write"),
             2,
-            "Error: Invalid value for '--scope': 'models:write' is not 'models:read'.",
+            "Error: Invalid value for '--scope': 'models:write' is not one of 'models:read', 'models:read_any'.",
         ),
         (
             ("keys", "create", "--organization", "acme", "--expires-in", "90"),
@@ -123,7 +131,7 @@ def test_an_expired_key_is_called_so(place: Place) -> None:
             "modelservice: key name has 201 characters: must have 0 to 200",
         ),
         (("keys", "revoke", "none"), 1, "modelservice: key none: does not exist"),
-        (("models",), 2, "Error: No such command 'models'."),
+        (("model",), 2, "Error: No such command 'model'."),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
@@ -173,6 +181,6 @@ def test_a_wrong_setting_stops_every_command(place: Place, command: str) -> None
 
 def test_help_is_there_for_every_command(place: Place) -> None:
     assert "envoy-config" in place.command("--help").stdout
-    for command in ("run", "serve", "migrate", "organizations", "keys", "config", "envoy-config"):
+    for command in _COMMANDS:
         assert "Usage: modelservice" in place.command(command, "--help").stdout
     assert re.fullmatch(r"modelservice \d+\.\d+\.\d+\n", place.command("--version").stdout)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from modelservice.domain import MODELS_READ
-from modelservice.manage.catalogue import documented, import_catalogue
+from modelservice.domain.principal import MODELS_READ
+from modelservice.manage.catalogue import import_catalogue
+from modelservice.manage.catalogue_file import documented
 from modelservice.manage.keys import create_key, revoke_key
 from tests.conftest import Service, prepare
 from tests.harness import Place, Process, wait_until
@@ -23,9 +24,9 @@ def seconds_until(condition: Callable[[], bool]) -> float:
 def test_a_key_works_and_ends_within_a_second(service: Service, record_property: Callable[[str, object], None]) -> None:
     place = service.place
 
-    key = create_key(place.database_url, "acme", scopes={MODELS_READ})
+    key = create_key(place.database_url, "test", "acme", scopes={MODELS_READ})
     made = seconds_until(lambda: place.rest("/v1/models", key.text).status == 200)
-    revoke_key(place.database_url, key.id)
+    revoke_key(place.database_url, "test", key.id)
     revoked = seconds_until(lambda: place.rest("/v1/models", key.text).status == 401)
 
     # Not asserted: what a busy machine adds is its own. README says what was measured.
@@ -33,7 +34,7 @@ def test_a_key_works_and_ends_within_a_second(service: Service, record_property:
 
 
 def test_a_key_expires_by_itself(service: Service) -> None:
-    key = create_key(service.place.database_url, "acme", scopes={MODELS_READ}, lifetime=2)
+    key = create_key(service.place.database_url, "test", "acme", scopes={MODELS_READ}, lifetime=2)
 
     wait_until(lambda: service.place.rest("/v1/models", key.text).status == 200, "the key works")
     wait_until(lambda: service.place.rest("/v1/models", key.text).status == 401, "the key expires")
@@ -45,7 +46,7 @@ def test_a_changed_model_is_changed_in_both_documents(place: Place) -> None:
         process.wait_for("ready: ")
         changed = [fields | {"context_window": 5} for fields in documented() if fields["name"] == "gpt-4o"]
 
-        import_catalogue(place.database_url, changed)
+        import_catalogue(place.database_url, "test", changed)
 
         wait_until(
             lambda: place.rest("/v1/models/gpt-4o", keys.reader).json["contextWindow"] == 5, "the change is answered"
@@ -60,5 +61,5 @@ def test_the_interval_is_a_setting(place: Place, interval: str) -> None:
     prepare(place)
     with Process(place, "serve") as process:
         process.wait_for('"SERVING"')
-        create_key(place.database_url, "acme", scopes=())
+        create_key(place.database_url, "test", "acme", scopes=())
         process.wait_for('"catalogue changed"')

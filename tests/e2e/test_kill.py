@@ -21,7 +21,7 @@ from modelservice.manage.catalogue import import_catalogue
 url, name = sys.argv[1:]
 models = [{"name": f"m-{n}", "display_name": name, "provider": "p"} for n in range(1000)]
 print("begin", flush=True)
-import_catalogue(url, models)
+import_catalogue(url, "test", models)
 """
 
 
@@ -39,7 +39,7 @@ def test_an_import_is_whole_or_not_there(tmp_path: Path) -> None:
     times = random.Random(seed)
     before = names(url)
 
-    for attempt in range(20):
+    for attempt in range(50):
         name = f"attempt {attempt}"
         process = subprocess.Popen(
             [sys.executable, "-c", IMPORT, url, name], stdout=subprocess.PIPE, start_new_session=True
@@ -56,5 +56,5 @@ def test_an_import_is_whole_or_not_there(tmp_path: Path) -> None:
         before = now
 
     # The next writer finds nothing in its way.
-    import_catalogue(url, [{"name": f"m-{n}", "display_name": "last", "provider": "p"} for n in range(MODELS)])
+    import_catalogue(url, "test", [{"name": f"m-{n}", "display_name": "last", "provider": "p"} for n in range(MODELS)])
     assert {"last"} == names(url)

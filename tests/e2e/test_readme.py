@@ -16,10 +16,11 @@ import pytest
 import yaml
 
 from modelservice import errors
+from modelservice.cli import _COMMANDS
 from modelservice.config import SETTINGS
 from modelservice.rpc.status import STATUS_CODES
 from tests.conftest import Service
-from tests.harness import DEADLINE, ROOT, Place, wait_until
+from tests.harness import DEADLINE, ROOT, Place, Process, wait_until
 
 README = (ROOT / "README.md").read_text()
 
@@ -70,14 +71,24 @@ def test_its_programs_run(service: Service, program: str) -> None:
 
 
 def test_its_commands_run_in_their_order(place: Place) -> None:
-    commands = [shlex.split(line)[1:] for line in RUN_HERE if line.startswith("modelservice ")]
-    assert ["run"] == commands.pop()
+    environment = place.environment | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    lines = [line for line in RUN_HERE if line.startswith("modelservice ") and line != "modelservice run"]
+    for line in lines:
+        done = subprocess.run(line, shell=True, env=environment, cwd=place.folder, capture_output=True, check=False)  # noqa: S602
+        assert (0, b"") == (done.returncode, done.stderr), line
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        key = (place.folder / "acme.key").read_text().strip()
+        assert 32_000 == place.rest("/v1/models/support-bot", key).json["contextWindow"]
 
-    for command in commands:
-        place.command(*command)
+    keys = json.loads(place.command("keys", "list", "--json").stdout)
+    assert {("acme", "web shop"), ("acme", "init: acme.key")} == {(key["organization"], key["name"]) for key in keys}
 
-    (key,) = json.loads(place.command("keys", "list", "--json").stdout)
-    assert ("acme", "web shop", ["models:read"]) == (key["organization"], key["name"], key["scopes"])
+
+def test_it_names_every_command() -> None:
+    named = " ".join(row[0] for row in rows("command"))
+
+    assert set(_COMMANDS) == set(re.findall(r"`modelservice ([a-z-]+)", named))
 
 
 def rows(heading: str) -> list[list[str]]:

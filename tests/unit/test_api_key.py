@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from modelservice.auth import api_key
 from modelservice.auth.authenticate import authenticate
-from modelservice.domain import MODELS_READ, ApiKey
+from modelservice.domain.principal import MODELS_READ, ApiKey
 from modelservice.errors import INVALID_API_KEY, Refusal
 
 NOW = 1_000_000

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from modelservice.catalogue.snapshot import Snapshot
-from modelservice.domain import Principal
+from modelservice.domain.principal import Principal
 from modelservice.errors import INVALID_REQUEST, Refusal
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
@@ -42,7 +42,7 @@ class Running:
         self.catalogue = Faulty()
         self.lines = io.StringIO()
         self.server = Server(
-            self.catalogue, Gate(nobody, lambda _: None), make_log(self.lines, "debug"), reflection_enabled=False
+            self.catalogue, Gate(nobody, lambda _, __: None), make_log(self.lines, "debug"), reflection_enabled=False
         )
         self.address = f"127.0.0.1:{free_ports(1)[0]}"
         assert self.server.start(self.address)

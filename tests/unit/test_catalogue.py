@@ -14,6 +14,7 @@ from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import Engine, event
 
 from modelservice.catalogue.refresher import Catalogue
+from modelservice.catalogue.rendered import RenderedCache
 from modelservice.catalogue.rendering import render_entry, render_list
 from modelservice.catalogue.snapshot import Snapshot, advance
 from modelservice.errors import MODEL_NOT_FOUND, DatabaseUnavailableError, Refusal
@@ -62,44 +63,44 @@ def test_changes_after_changes_are_the_same_as_all_at_once(url: str) -> None:
     database = Database(url, Access.READ)
     held: Snapshot | None = None
     for names in (["a", "b"], ["c"], ["a", "d"], []):
-        import_catalogue(url, [entry(name, display_name="-".join(names)) for name in names])
+        import_catalogue(url, "test", [entry(name, display_name="-".join(names)) for name in names])
         changes = read_changes(database, held.revision if held else None)
         if changes:
-            held = advance(held, changes)
+            held = advance(held, changes, RenderedCache())
     whole = read_changes(database, None)
     assert held is not None
     assert whole is not None
 
-    assert advance(None, whole) == held
+    assert advance(None, whole, held.rendered) == held
     assert ["a", "b", "c", "d"] == listed(held)
 
 
 def test_a_disabled_model_is_not_listed_and_can_be_got(url: str) -> None:
-    import_catalogue(url, [entry("on"), entry("off", enabled=False)])
+    import_catalogue(url, "test", [entry("on"), entry("off", enabled=False)])
     changes = read_changes(Database(url, Access.READ), None)
     assert changes is not None
-    snapshot = advance(None, changes)
+    snapshot = advance(None, changes, RenderedCache())
 
     assert ["on"] == listed(snapshot)
-    assert not pb.Model.FromString(snapshot.get("off").message).enabled
+    assert not pb.Model.FromString(snapshot.get("off", None).message).enabled
 
 
 def test_complete_changes_forget_what_was_held(url: str, tmp_path: Path) -> None:
-    import_catalogue(url, [entry("old")])
+    import_catalogue(url, "test", [entry("old")])
     changes = read_changes(Database(url, Access.READ), None)
     assert changes is not None
-    held = advance(None, changes)
+    held = advance(None, changes, RenderedCache())
     other = f"sqlite:///{tmp_path / 'other.db'}"
     migrate(other)
-    import_catalogue(other, [entry("new")])
+    import_catalogue(other, "test", [entry("new")])
 
     replaced = read_changes(Database(other, Access.READ), held.revision)
     assert replaced is not None
-    snapshot = advance(held, replaced)
+    snapshot = advance(held, replaced, RenderedCache())
 
     assert ["new"] == listed(snapshot)
     with pytest.raises(Refusal) as raised:
-        snapshot.get("old")
+        snapshot.get("old", None)
     assert MODEL_NOT_FOUND == raised.value.kind
 
 
@@ -138,7 +139,7 @@ def test_a_change_arrives_by_itself(
     catalogue.start(loaded.set)
     assert loaded.wait(10)
 
-    load_documented(url)
+    load_documented(url, "test")
 
     wait_until(lambda: catalogue.snapshot and len(listed(catalogue.snapshot)) == 10, "the change is there")
 
@@ -148,7 +149,7 @@ def test_a_failing_database_costs_freshness_and_says_so_once(
     url: str, refreshed: tuple[Catalogue, Fallible, io.StringIO, threading.Event], error: Exception
 ) -> None:
     catalogue, reader, lines, loaded = refreshed
-    load_documented(url)
+    load_documented(url, "test")
     catalogue.start(loaded.set)
     assert loaded.wait(10)
     held = catalogue.snapshot
@@ -157,7 +158,7 @@ def test_a_failing_database_costs_freshness_and_says_so_once(
     reader.wait_for_reads(5)
     assert held is catalogue.snapshot
     reader.error = None
-    create_organization(url, "acme")
+    create_organization(url, "test", "acme")
 
     wait_until(lambda: catalogue.snapshot is not held, "changes flow again")
     said = [line for line in map(json.loads, lines.getvalue().splitlines()) if line["level"] == "error"]
@@ -167,7 +168,7 @@ def test_a_failing_database_costs_freshness_and_says_so_once(
 
 def test_no_request_runs_sql(url: str, refreshed: tuple[Catalogue, Fallible, io.StringIO, threading.Event]) -> None:
     catalogue, reader, _, loaded = refreshed
-    load_documented(url)
+    load_documented(url, "test")
     threads = set()
 
     def record(*_: object) -> None:
@@ -180,7 +181,7 @@ def test_no_request_runs_sql(url: str, refreshed: tuple[Catalogue, Fallible, io.
         snapshot = catalogue.snapshot
         assert snapshot is not None
         for name in listed(snapshot):
-            assert snapshot.get(name)
+            assert snapshot.get(name, None)
         reader.wait_for_reads(2)
     finally:
         event.remove(Engine, "before_cursor_execute", record)

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from modelservice.domain import Model
-from modelservice.errors import ConflictError, InvalidValueError
-from modelservice.manage.catalogue import documented, import_catalogue, load_documented
+from modelservice.domain.model import Model
+from modelservice.errors import InvalidValueError
+from modelservice.manage.catalogue import NotTaken, export_catalogue, import_catalogue, load_documented
+from modelservice.manage.catalogue_file import InvalidCatalogueError, checked, documented, read_file
 from modelservice.manage.database import migrate
+from modelservice.manage.models import ModelRef, create_model, update_model
+from modelservice.manage.organizations import create_organization
 from modelservice.store.database import Access, Database
 from modelservice.store.reading import read_changes
 
@@ -23,7 +32,7 @@ def url(tmp_path: Path) -> str:
 def stored(url: str) -> list[Model]:
     read = read_changes(Database(url, Access.READ), None)
     assert read is not None
-    return list(read.models)
+    return sorted(read.models, key=lambda model: model.position)
 
 
 def entry(name: str, **fields: Any) -> dict[str, Any]:
@@ -31,8 +40,8 @@ def entry(name: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_the_documented_catalogue_is_loaded_once(url: str) -> None:
-    assert load_documented(url)
-    assert not load_documented(url)
+    assert load_documented(url, "test")
+    assert not load_documented(url, "test")
 
     models = stored(url)
     assert [fields["name"] for fields in documented()] == [model.name for model in models]
@@ -42,16 +51,16 @@ def test_the_documented_catalogue_is_loaded_once(url: str) -> None:
 
 
 def test_a_database_with_models_is_left_as_it_is(url: str) -> None:
-    import_catalogue(url, [entry("mine")])
+    import_catalogue(url, "test", [entry("mine")])
 
-    assert not load_documented(url)
+    assert not load_documented(url, "test")
     assert ["mine"] == [model.name for model in stored(url)]
 
 
 def test_the_same_file_again_changes_nothing(url: str) -> None:
-    first = import_catalogue(url, documented())
+    first = import_catalogue(url, "test", documented())
     before = stored(url)
-    second = import_catalogue(url, documented())
+    second = import_catalogue(url, "test", documented())
 
     assert (10, 0, 0) == (len(first.added), len(first.changed), len(first.unchanged))
     assert (0, 0, 10) == (len(second.added), len(second.changed), len(second.unchanged))
@@ -59,12 +68,12 @@ def test_the_same_file_again_changes_nothing(url: str) -> None:
 
 
 def test_a_changed_model_keeps_its_id_its_creation_and_its_place(url: str) -> None:
-    import_catalogue(url, [entry("a", created=5), entry("b"), entry("c")])
+    import_catalogue(url, "test", [entry("a", created=5), entry("b"), entry("c")])
     before = stored(url)
 
-    report = import_catalogue(url, [entry("d"), entry("a", display_name="New"), entry("c")])
+    report = import_catalogue(url, "test", [entry("d"), entry("a", display_name="New"), entry("c")])
 
-    assert (("d",), ("a",), ("c",)) == (report.added, report.changed, report.unchanged)
+    assert (["d"], {"a": {"display_name": ("a", "New")}}, ["c"]) == (report.added, report.changed, report.unchanged)
     after = stored(url)
     assert ["a", "b", "c", "d"] == [model.name for model in after]
     assert (before[0].id, 5, "New") == (after[0].id, after[0].created, after[0].display_name)
@@ -79,9 +88,9 @@ BAD: list[tuple[list[dict[str, Any]], type[Exception], str]] = [
     ([{"name": "a", "provider": "p"}], InvalidValueError, "model a: display_name: is missing"),
     ([entry("a", capabilities="text")], InvalidValueError, "model a: capabilities is 'text': must be a list"),
     ([entry("a", id="x")], InvalidValueError, "model a: id is 'x': must be a UUID"),
-    ([entry("a"), entry("a")], ConflictError, "name a: stands there twice"),
-    ([entry("a", id=A_UUID), entry("b", id=A_UUID)], ConflictError, f"id {A_UUID}: stands there twice"),
-    ([entry("a"), entry("held", id=A_UUID)], ConflictError, "model held: has the id .*, which never changes"),
+    ([entry("a"), entry("a")], InvalidValueError, "name a: stands there 2 times"),
+    ([entry("a", id=A_UUID), entry("b", id=A_UUID)], InvalidValueError, f"id {A_UUID}: stands there 2 times"),
+    ([entry("a"), entry("held", id=A_UUID)], InvalidValueError, "model held: has the id .*, which never changes"),
     ([entry("a", enabled="maybe")], InvalidValueError, "model a: enabled is 'maybe'"),
 ]
 
@@ -90,17 +99,187 @@ BAD: list[tuple[list[dict[str, Any]], type[Exception], str]] = [
 def test_one_bad_entry_and_nothing_is_imported(
     url: str, entries: list[dict[str, Any]], error: type[Exception], sentence: str
 ) -> None:
-    import_catalogue(url, [entry("held")])
+    import_catalogue(url, "test", [entry("held")])
     before = stored(url)
 
     with pytest.raises(error, match=f"^{sentence}"):
-        import_catalogue(url, [entry("good"), *entries])
+        import_catalogue(url, "test", [entry("good"), *entries])
 
     assert before == stored(url)
 
 
 def test_the_id_of_another_model_is_refused(url: str) -> None:
-    import_catalogue(url, [entry("held", id=A_UUID)])
+    import_catalogue(url, "test", [entry("held", id=A_UUID)])
 
-    with pytest.raises(ConflictError, match=f"model new: the id {A_UUID} belongs to held"):
-        import_catalogue(url, [entry("new", id=A_UUID)])
+    with pytest.raises(InvalidValueError, match=f"model new: the id {A_UUID} belongs to held"):
+        import_catalogue(url, "test", [entry("new", id=A_UUID)])
+
+
+def test_what_one_source_says_no_more_gets_its_default_and_what_others_say_stays(url: str) -> None:
+    import_catalogue(url, "test", [entry("a", description="d", context_window=5)], source="one")
+    import_catalogue(url, "test", [entry("a", max_tokens=7)], source="two")
+
+    report = import_catalogue(url, "test", [entry("a", context_window=5)], source="one")
+
+    assert {"a": {"description": ("d", None)}} == report.changed
+    (model,) = stored(url)
+    assert (None, 5, 7) == (model.description, model.context_window, model.max_tokens)
+
+
+def test_an_update_outlasts_every_import_and_the_import_names_it(url: str) -> None:
+    load_documented(url, "test")
+    update_model(url, "test", ModelRef("gpt-4o"), {"context_window": 9}, prompt_quota=0)
+
+    report = import_catalogue(url, "test", [fields for fields in documented() if fields["name"] == "gpt-4o"])
+
+    assert [NotTaken("gpt-4o", "context_window", 128_000, 9, "update")] == report.not_taken
+    assert ["gpt-4o"] == report.unchanged
+
+
+def test_the_documented_catalogue_outlasts_other_files(url: str) -> None:
+    load_documented(url, "test")
+
+    report = import_catalogue(url, "test", [entry("gpt-4o", context_window=1, description="new")], source="litellm")
+
+    assert {"gpt-4o": {"description": (None, "new")}} == report.changed
+    assert {("display_name", "documented"), ("provider", "documented"), ("context_window", "documented")} == {
+        (item.field, item.source) for item in report.not_taken
+    }
+
+
+def test_prune_removes_what_the_same_source_brought_and_only_that(url: str) -> None:
+    import_catalogue(url, "test", [entry("mine"), entry("kept"), entry("parent")], source="one")
+    import_catalogue(url, "test", [entry("other")], source="two")
+    create_organization(url, "test", "acme")
+    create_model(url, "test", "acme", "parent", {"display_name": "Child"}, prompt_quota=0)
+
+    planned = import_catalogue(url, "test", [entry("kept")], source="one", prune=True, dry_run=True)
+    assert {"mine", "kept", "parent", "other"} == {model.name for model in stored(url)}
+    report = import_catalogue(url, "test", [entry("kept")], source="one", prune=True)
+
+    assert planned == report
+    assert (["mine"], ["parent"]) == (report.removed, report.disabled)
+    assert {"kept": True, "parent": False, "other": True} == {model.name: model.enabled for model in stored(url)}
+    again = import_catalogue(url, "test", [entry("kept")], source="one", prune=True)
+    assert ([], [], ["kept"]) == (again.removed, again.disabled, again.unchanged)
+
+
+def test_a_dry_run_changes_nothing(url: str) -> None:
+    report = import_catalogue(url, "test", documented(), dry_run=True)
+
+    assert 10 == len(report.added)
+    assert [] == stored(url)
+
+
+def test_a_name_that_an_organization_holds_is_named_and_nothing_changes(url: str) -> None:
+    load_documented(url, "test")
+    create_organization(url, "test", "acme")
+    create_model(url, "test", "acme", "gpt-4o", {"name": "taken", "display_name": "Taken"}, prompt_quota=0)
+    before = stored(url)
+
+    with pytest.raises(InvalidCatalogueError) as raised:
+        import_catalogue(url, "test", [entry("free"), entry("taken")])
+
+    assert ("model taken: the organization acme has a model of this name",) == raised.value.problems
+    assert before == stored(url)
+
+
+def test_every_bad_entry_is_named_in_one_run(url: str) -> None:
+    bad: list[Any] = [
+        entry("a b"),
+        entry("ok"),
+        entry("c", context_window=-1, enabled="yes", speed=5),
+        {"name": "d"},
+        "text",
+        entry("ok"),
+    ]
+    with pytest.raises(InvalidCatalogueError) as raised:
+        import_catalogue(url, "test", bad)
+
+    beginnings = [
+        "model name 'a b': must be 1-256 letters",
+        "model c: speed: there is no such field",
+        "model c: context_window is -1: must be a whole number",
+        "model c: enabled is 'yes': must be true or false",
+        "model d: display_name: is missing",
+        "model d: provider: is missing",
+        "entry 5: must be an object",
+        "name ok: stands there 2 times",
+    ]
+    assert len(beginnings) == len(raised.value.problems)
+    for beginning, problem in zip(beginnings, raised.value.problems, strict=True):
+        assert problem.startswith(beginning)
+
+
+def test_export_and_import_round_trip(url: str, tmp_path: Path) -> None:
+    load_documented(url, "test")
+    import_catalogue(url, "test", [entry("x", metadata={"b": [1, {"ü": None}]}, enabled=False, system_prompt="p\nq")])
+    exported = export_catalogue(url)
+    for name, text in (("c.yaml", yaml.safe_dump({"models": exported})), ("c.json", json.dumps({"models": exported}))):
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        other = f"sqlite:///{tmp_path / name}.db"
+        migrate(other)
+
+        import_catalogue(other, "test", read_file(file))
+
+        assert exported == export_catalogue(other)
+        same = import_catalogue(url, "test", read_file(file))
+        assert (11, [], {}) == (len(same.unchanged), same.added, same.changed)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("models: [", "while parsing"),
+        ("[]", "must hold `models`"),
+        ("models: 5", "must hold `models`"),
+        ("models: []\nother: 1", "must hold `models`"),
+        ("!!python/object/apply:os.system ['true']", "could not determine a constructor"),
+    ],
+)
+def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, text: str, sentence: str) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+
+    with pytest.raises(InvalidCatalogueError, match=sentence) as raised:
+        read_file(file)
+    assert str(file) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+SCHEMA = json.loads((resources.files("modelservice.manage") / "catalogue.schema.json").read_text())
+numbers = st.integers(-1, 2**32) | st.floats(allow_nan=False) | st.booleans() | st.none() | st.just("5")
+texts = st.none() | st.text(max_size=3) | st.just("x" * 257) | st.integers(0, 3)
+words = st.lists(st.sampled_from(["a", "a-b", "A", "", "a--b"]), max_size=3) | st.none() | st.just("a")
+
+
+@given(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["a", "a b", "a/b", ""]), "display_name": texts, "provider": texts},
+        optional={
+            "id": st.sampled_from([A_UUID, A_UUID.upper(), "x", 5, None]),
+            "context_window": numbers,
+            "max_tokens": numbers,
+            "cost_per_1k_tokens": numbers,
+            "capabilities": words,
+            "supports_tools": st.booleans() | st.none() | st.integers(0, 1),
+            "metadata": st.sampled_from([{}, {"a": 1}, [], None, 5]),
+            "permission_id": texts,
+            "nonsense": st.just(1),
+        },
+    )
+)
+def test_the_published_schema_says_what_is_checked(drawn: dict[str, Any]) -> None:
+    # What a schema cannot say: NUL in a text, and that 5.0 is not how a whole number is written.
+    assume("\0" not in str(drawn.get("display_name")) + str(drawn.get("provider")) + str(drawn.get("permission_id")))
+    assume(not any(isinstance(value, float) and value.is_integer() for value in drawn.values()))
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    try:
+        checked([drawn])
+        accepted = True
+    except InvalidCatalogueError:
+        accepted = False
+
+    assert accepted == validator.is_valid({"models": [drawn]})
+    assert validator.is_valid({"models": documented()})

@@ -35,6 +35,8 @@ WRONG = {
     "REFLECTION": ["yes", "1"],
     "REFRESH_INTERVAL": ["0", "0.6", "nan", "inf", "x", "-1"],
     "DRAIN_SECONDS": ["-1", "301", "1s"],
+    "ORGANIZATION_HEADER": ["yes"],
+    "PROMPT_QUOTA_BYTES": ["-1", "1e3", "1000000001", "x"],
     "LOG_LEVEL": ["verbose", "INFO"],
 }
 

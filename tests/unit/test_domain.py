@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelservice.domain import Model, Organization, is_model_name
+from modelservice.domain.model import Model
+from modelservice.domain.principal import Organization
+from modelservice.domain.values import is_model_name
 from modelservice.errors import InvalidValueError
 
 ALLOWED = "abzABZ019._:@/-"

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from modelservice.domain import MODELS_READ, Organization
+from modelservice.domain.principal import MODELS_READ, Organization
 from modelservice.errors import ConflictError, DatabaseUnavailableError, SchemaMismatchError
 from modelservice.manage import database as manage_database
 from modelservice.manage.catalogue import import_catalogue, load_documented
@@ -21,6 +21,8 @@ from modelservice.store import schema, tables
 from modelservice.store.database import Access, Database
 from modelservice.store.reading import Changes, Revision, read_changes
 from modelservice.store.writing import write
+
+TESTDATA = Path(__file__).parents[1] / "testdata"
 
 
 @pytest.fixture
@@ -50,12 +52,35 @@ def test_the_code_knows_the_migrations_in_their_order() -> None:
 
 
 def test_migrating_again_changes_nothing(url: str) -> None:
-    load_documented(url)
+    load_documented(url, "test")
     before = changes(url)
 
     manage_database.migrate(url)
 
     assert before == changes(url)
+
+
+def test_a_database_of_the_version_before_keeps_all_that_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    url = f"sqlite:///{path}"
+    connection = sqlite3.connect(path)
+    connection.executescript((TESTDATA / "schema_0001.sql").read_text())
+    connection.close()
+    with pytest.raises(SchemaMismatchError, match="has an older schema: run `modelservice migrate`"):
+        list_keys(url)
+
+    manage_database.migrate(url)
+
+    whole = changes(url)
+    assert (["gpt-x"], ["k1"]) == ([model.name for model in whole.models], [key.id for key in whole.keys])
+    assert ["acme"] == [organization.id for organization in list_organizations(url)]
+    with Database(url, Access.READ).transaction() as current:
+        context = MigrationContext.configure(current, opts={"version_table": schema.VERSION_TABLE})
+        assert [] == compare_metadata(context, tables.metadata)
+    # And goes on: what was there can be changed, and what is new can be added.
+    revoke_key(url, "test", "k1")
+    import_catalogue(url, "test", [{"name": "gpt-x", "display_name": "New", "provider": "p"}])
+    assert whole.revision.number + 2 == changes(url).revision.number
 
 
 FOREIGN = "CREATE TABLE customers (id INTEGER); INSERT INTO customers VALUES (1);"
@@ -77,8 +102,8 @@ def test_a_database_that_is_not_ours_is_not_touched(tmp_path: Path, script: str,
 
     for touch in (
         lambda: manage_database.migrate(url),
-        lambda: load_documented(url),
-        lambda: create_organization(url, "acme"),
+        lambda: load_documented(url, "test"),
+        lambda: create_organization(url, "test", "acme"),
         lambda: changes(url),
     ):
         with pytest.raises(SchemaMismatchError, match=sentence):
@@ -91,7 +116,7 @@ def test_a_database_that_is_not_ours_is_not_touched(tmp_path: Path, script: str,
 def test_only_migrate_makes_a_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'none.db'}"
 
-    for touch in (lambda: changes(url), lambda: create_organization(url, "acme"), lambda: list_keys(url)):
+    for touch in (lambda: changes(url), lambda: create_organization(url, "test", "acme"), lambda: list_keys(url)):
         with pytest.raises(DatabaseUnavailableError, match="does not exist: run `modelservice migrate`"):
             touch()
     assert [] == list(tmp_path.iterdir())
@@ -114,7 +139,7 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 def test_readers_cannot_write(url: str) -> None:
     def attempt() -> None:
-        with write(Database(url, Access.READ), 0) as change:
+        with write(Database(url, Access.READ), 0, "test") as change:
             change.add_organization(Organization("acme", 0))
 
     with pytest.raises(DatabaseUnavailableError, match="readonly"):
@@ -122,20 +147,20 @@ def test_readers_cannot_write(url: str) -> None:
 
 
 def test_nothing_new_is_nothing_read(url: str) -> None:
-    load_documented(url)
+    load_documented(url, "test")
     held = changes(url).revision
 
     assert read_changes(Database(url, Access.READ), held) is None
 
 
 def test_only_what_is_new_is_read(url: str) -> None:
-    load_documented(url)
-    create_organization(url, "acme")
+    load_documented(url, "test")
+    create_organization(url, "test", "acme")
     held = changes(url).revision
 
-    key = create_key(url, "acme", scopes={MODELS_READ})
+    key = create_key(url, "test", "acme", scopes={MODELS_READ})
     added = changes(url, held)
-    revoke_key(url, key.id)
+    revoke_key(url, "test", key.id)
     revoked = changes(url, added.revision)
 
     assert (False, (), [key.id]) == (added.complete, added.models, [one.id for one in added.keys])
@@ -144,38 +169,38 @@ def test_only_what_is_new_is_read(url: str) -> None:
 
 
 def test_a_write_that_changes_nothing_takes_no_revision(url: str) -> None:
-    load_documented(url)
-    create_organization(url, "acme")
-    key = create_key(url, "acme", scopes=())
-    revoke_key(url, key.id)
+    load_documented(url, "test")
+    create_organization(url, "test", "acme")
+    key = create_key(url, "test", "acme", scopes=())
+    revoke_key(url, "test", key.id)
     held = changes(url).revision
 
-    revoke_key(url, key.id)
-    load_documented(url)
+    revoke_key(url, "test", key.id)
+    load_documented(url, "test")
     with pytest.raises(ConflictError, match="organization acme: exists already"):
-        create_organization(url, "acme")
+        create_organization(url, "test", "acme")
     with pytest.raises(ConflictError, match="organization nobody: does not exist"):
-        create_key(url, "nobody", scopes=())
+        create_key(url, "test", "nobody", scopes=())
     with pytest.raises(ConflictError, match="key nothing: does not exist"):
-        revoke_key(url, "nothing")
+        revoke_key(url, "test", "nothing")
 
     assert read_changes(Database(url, Access.READ), held) is None
 
 
 def test_a_restored_backup_is_read_whole(url: str, tmp_path: Path) -> None:
-    create_organization(url, "before")
+    create_organization(url, "test", "before")
     backup = tmp_path / "backup.db"
     with sqlite3.connect(tmp_path / "test.db") as source, sqlite3.connect(backup) as copy:
         source.backup(copy)
     source.close()
     copy.close()
-    create_organization(url, "after")
+    create_organization(url, "test", "after")
     held = changes(url).revision
 
     # The backup's numbers grow again, past what is held: only their tokens tell.
     restored = f"sqlite:///{backup}"
     for name in ("one", "two", "three"):
-        create_organization(restored, name)
+        create_organization(restored, "test", name)
 
     assert changes(restored, held).complete
     assert changes(restored).revision == changes(restored, held).revision
@@ -183,14 +208,14 @@ def test_a_restored_backup_is_read_whole(url: str, tmp_path: Path) -> None:
 
 
 def test_an_error_in_a_write_leaves_nothing(url: str) -> None:
-    create_organization(url, "acme")
+    create_organization(url, "test", "acme")
     held = changes(url).revision
 
     class StopError(Exception):
         pass
 
     def half_write() -> None:
-        with write(Database(url, Access.WRITE), 0) as change:
+        with write(Database(url, Access.WRITE), 0, "test") as change:
             change.add_organization(dataclasses.replace(list_organizations(url)[0], id="half"))
             raise StopError
 
@@ -203,9 +228,9 @@ def test_an_error_in_a_write_leaves_nothing(url: str) -> None:
 
 def test_names_are_told_apart_by_case(url: str) -> None:
     models = [{"name": name, "display_name": name, "provider": "p"} for name in ("Model", "model", "MODEL")]
-    import_catalogue(url, models)
+    import_catalogue(url, "test", models)
 
-    assert ["Model", "model", "MODEL"] == [model.name for model in changes(url).models]
+    assert {"Model", "model", "MODEL"} == {model.name for model in changes(url).models}
 
 
 def test_a_model_comes_back_as_it_went_in(url: str) -> None:
@@ -228,7 +253,7 @@ def test_a_model_comes_back_as_it_went_in(url: str) -> None:
         "system_prompt": "p" * 100_000,
         "system_prompt_id": "550e8400-e29b-41d4-a716-446655440001",
     }
-    import_catalogue(url, [fields])
+    import_catalogue(url, "test", [fields])
     (model,) = changes(url).models
 
     for name, value in fields.items():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from modelservice.auth import api_key
-from modelservice.domain import ApiKey, Principal
+from modelservice.domain.principal import ApiKey, Principal
 from modelservice.errors import INVALID_API_KEY, Refusal
 
 # What an unknown key is compared with, so that it takes as long as a known one.

@@ -6,7 +6,7 @@ from typing import Final
 
 from google.protobuf.struct_pb2 import NULL_VALUE, Value
 
-from modelservice.domain import Model
+from modelservice.domain.model import Model
 from modelservice.v1 import model_service_pb2 as pb
 
 _EVERYBODY: Final = "*"
@@ -18,20 +18,21 @@ def listed_model(model: Model) -> pb.ListedModel:
         id=model.name,
         object="model",
         created=model.created,
-        owned_by=model.provider,
+        # As OpenAI showed fine-tuned models: an organization owns it, and it names its base model.
+        owned_by=model.organization_id or model.provider,
         permission=[
             pb.ModelPermission(
-                id=model.permission_id or f"modelperm-{model.id.hex}",
+                id=model.permission,
                 object="model_permission",
                 created=model.created,
                 allow_sampling=True,
                 allow_logprobs=True,
                 allow_view=True,
-                organization=_EVERYBODY,
+                organization=model.organization_id or _EVERYBODY,
             )
         ],
-        root=model.name,
-        parent=Value(null_value=NULL_VALUE),
+        root=model.parent_name or model.name,
+        parent=Value(string_value=model.parent_name) if model.parent_name else Value(null_value=NULL_VALUE),
         cloakr_metadata=pb.CloakrMetadata(
             encryption_supported=model.encryption_supported,
             pii_redaction_supported=model.pii_redaction_supported,
@@ -53,10 +54,12 @@ def full_model(model: Model) -> pb.Model:
         display_name=model.display_name,
         enabled=model.enabled,
         id=str(model.id),
-        is_system_model=True,
+        is_system_model=model.organization_id is None,
         max_tokens_per_request=model.max_tokens_per_request,
         metadata={},
-        model_name=model.name,
+        # The provider's name for it: an organization's model is known to its provider by its parent's.
+        model_name=model.name if model.organization_id is None else None,
+        parent_model_id=None if model.parent_id is None else str(model.parent_id),
         provider=model.provider,
         supports_reasoning="reasoning" in model.capabilities,
         supports_streaming=model.supports_streaming,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
+from modelservice.catalogue.rendered import RenderedCache
 from modelservice.catalogue.snapshot import Snapshot, advance
 from modelservice.errors import ModelserviceError
 from modelservice.store.reading import Changes, Revision
@@ -35,6 +36,7 @@ class Catalogue:
         self._interval = interval
         self._log = log
         self._snapshot: Snapshot | None = None
+        self._rendered = RenderedCache()
         self._failure: str | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -83,11 +85,12 @@ class Catalogue:
             self._log.info("the database is read again")
         if changes is None:
             return
-        self._snapshot = advance(held, changes)
+        self._snapshot = advance(held, changes, self._rendered)
         self._log.info(
             "catalogue loaded" if changes.complete else "catalogue changed",
             revision=changes.revision.number,
             models=len(self._snapshot.entries),
+            organization_models=len(self._snapshot.owners),
         )
 
     def _say_once(self, failure: str) -> None:

@@ -17,7 +17,8 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from modelservice.catalogue.messages import full_model, listed_model
-from modelservice.domain import EXACT_INTEGER_MAX, Model
+from modelservice.domain.model import Model
+from modelservice.domain.values import EXACT_INTEGER_MAX
 from modelservice.v1 import model_service_pb2 as pb
 
 _JSON: Final = "application/json"
@@ -30,10 +31,15 @@ class Answer:
     Attributes:
         message: The serialized response of the ModelService method.
         http_body: The serialized `google.api.HttpBody` that carries the same response as JSON.
+
+    Its length is in bytes.
     """
 
     message: bytes
     http_body: bytes
+
+    def __len__(self) -> int:
+        return len(self.message) + len(self.http_body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,9 @@ class Entry:
     get: Answer
     element: bytes
     json_element: bytes
+
+    def __len__(self) -> int:
+        return len(self.get) + len(self.element) + len(self.json_element)
 
 
 def render_entry(model: Model) -> Entry:

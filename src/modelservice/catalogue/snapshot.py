@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
+from modelservice.auth.authorize import may_see
+from modelservice.catalogue.rendered import RenderedCache
 from modelservice.catalogue.rendering import Answer, Entry, render_entry, render_list
-from modelservice.domain import ApiKey, is_model_name, is_uuid
+from modelservice.domain.inheritance import inherit
+from modelservice.domain.model import OrganizationModel
+from modelservice.domain.principal import ApiKey
+from modelservice.domain.values import is_model_name, is_uuid
 from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, Refusal
 from modelservice.store.reading import Changes, Revision
 
-_ID_RULE = "model_id: must be a UUID or a model's name: 1-256 letters, digits and . _ : @ / -"
+_ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, digits and . _ : @ / -"
+
+# An organization's models, by name, in their order.
+Owned = Mapping[str, OrganizationModel]
+_NONE: Final[Owned] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +31,12 @@ class Snapshot:
     Attributes:
         revision: Which.
         keys: API keys, by id.
-        entries: Models, by UUID.
-        names: The same models, by name.
-        listing: The answer of ListModels.
+        entries: System models, by UUID.
+        names: The same models, by name, in catalogue order.
+        listing: The answer of ListModels to who sees these alone.
+        owned: Organizations' models, by organization.
+        owners: Which organization a model belongs to, and its name, by UUID.
+        rendered: What is rendered of organizations' models, when they are first asked for.
     """
 
     revision: Revision
@@ -31,46 +44,114 @@ class Snapshot:
     entries: Mapping[UUID, Entry]
     names: Mapping[str, Entry]
     listing: Answer
+    owned: Mapping[str, Owned]
+    owners: Mapping[UUID, tuple[str, str]]
+    rendered: RenderedCache
 
-    def get(self, model_id: str) -> Answer:
+    def list(self, viewing_for: str | None) -> Answer:
+        """Returns the answer of ListModels.
+
+        Args:
+            viewing_for: The organization for which the caller reads, or None (`auth.authorize.viewer`).
+        """
+        owned = _NONE if viewing_for is None else self.owned.get(viewing_for, _NONE)
+        if not owned:
+            return self.listing
+        visible = [model for model in owned.values() if may_see(viewing_for, model.organization_id)]
+
+        def render() -> Answer:
+            own = [self._entry(model) for model in visible]
+            return render_list([entry for entry in (*self.names.values(), *own) if entry.model.enabled])
+
+        # Made from all the system models, which `listing` stands for; and from those of one organization.
+        return self.rendered.get(viewing_for, (self.listing, self.entries, owned), render)
+
+    def get(self, model_id: str, viewing_for: str | None) -> Answer:
         """Returns the answer of GetModel.
 
         Args:
             model_id: A UUID in upper or lower case, or a model's name.
+            viewing_for: The organization for which the caller reads, or None (`auth.authorize.viewer`).
 
         Raises:
-            Refusal: `INVALID_REQUEST`, it can be neither; `MODEL_NOT_FOUND`, there is no such model.
+            Refusal: `INVALID_REQUEST`, it can be neither; `MODEL_NOT_FOUND`, there is no such model, or none that
+                this caller may see: the same answer.
         """
-        if is_uuid(model_id):
-            entry = self.entries.get(UUID(model_id))
-        elif is_model_name(model_id):
-            entry = self.names.get(model_id)
-        else:
-            raise Refusal(INVALID_REQUEST, _ID_RULE)
+        entry = self._find(model_id, viewing_for)
         if entry is None:
             raise Refusal(MODEL_NOT_FOUND, f"The model '{model_id}' does not exist")
         return entry.get
 
+    def _find(self, model_id: str, viewing_for: str | None) -> Entry | None:
+        if is_uuid(model_id):
+            uuid = UUID(model_id)
+            if uuid in self.entries:
+                return self.entries[uuid]
+            owner, name = self.owners.get(uuid, ("", ""))
+        elif is_model_name(model_id):
+            if model_id in self.names:
+                return self.names[model_id]
+            owner, name = viewing_for or "", model_id
+        else:
+            raise Refusal(INVALID_REQUEST, _ID_RULE)
+        model = self.owned.get(owner, _NONE).get(name)
+        if model is None or not may_see(viewing_for, model.organization_id):
+            return None
+        return self._entry(model)
 
-def advance(snapshot: Snapshot | None, changes: Changes) -> Snapshot:
+    def _entry(self, model: OrganizationModel) -> Entry:
+        parent = self.entries[model.parent_id]
+        return self.rendered.get(model.id, (model, parent), lambda: render_entry(inherit(model, parent.model)))
+
+
+def advance(snapshot: Snapshot | None, changes: Changes, rendered: RenderedCache) -> Snapshot:
     """Returns the catalogue after some changes. Only what changed is rendered.
 
     Args:
         snapshot: The catalogue before them, or None when they are complete.
         changes: The changes.
+        rendered: Where organizations' answers are kept.
     """
     kept = None if changes.complete else snapshot
     keys = dict(kept.keys) if kept else {}
     keys.update((key.id, key) for key in changes.keys)
-    if kept and not changes.models:
-        return Snapshot(changes.revision, keys, kept.entries, kept.names, kept.listing)
-    entries = dict(kept.entries) if kept else {}
-    entries.update((model.id, render_entry(model)) for model in changes.models)
-    in_order = sorted(entries.values(), key=lambda entry: entry.model.position)
-    return Snapshot(
-        revision=changes.revision,
-        keys=keys,
-        entries=entries,
-        names={entry.model.name: entry for entry in in_order},
-        listing=render_list(entry for entry in in_order if entry.model.enabled),
-    )
+    for key_id in changes.deleted_keys:
+        keys.pop(key_id, None)
+    if kept and not (changes.models or changes.deleted_models & kept.entries.keys()):
+        entries, names, listing = kept.entries, kept.names, kept.listing
+    else:
+        entries = dict(kept.entries) if kept else {}
+        entries.update((model.id, render_entry(model)) for model in changes.models)
+        entries = {uuid: entry for uuid, entry in entries.items() if uuid not in changes.deleted_models}
+        in_order = sorted(entries.values(), key=lambda entry: entry.model.position)
+        names = {entry.model.name: entry for entry in in_order}
+        listing = render_list(entry for entry in in_order if entry.model.enabled)
+    owned, owners = _owned_after(kept, changes.organization_models, changes.deleted_models)
+    return Snapshot(changes.revision, keys, entries, names, listing, owned, owners, rendered)
+
+
+def _owned_after(
+    kept: Snapshot | None, changed: Iterable[OrganizationModel], deleted: Iterable[UUID]
+) -> tuple[Mapping[str, Owned], Mapping[UUID, tuple[str, str]]]:
+    """Returns the organizations' models after some changes, and where each is. Those of others are the same objects."""
+    owned = dict(kept.owned) if kept else {}
+    owners = dict(kept.owners) if kept else {}
+    touched: dict[str, dict[UUID, OrganizationModel]] = {}
+
+    def of(organization_id: str) -> dict[UUID, OrganizationModel]:
+        if organization_id not in touched:
+            touched[organization_id] = {model.id: model for model in owned.get(organization_id, _NONE).values()}
+        return touched[organization_id]
+
+    for uuid in deleted:
+        if uuid in owners:
+            of(owners.pop(uuid)[0]).pop(uuid)
+    for model in changed:
+        of(model.organization_id)[model.id] = model
+        owners[model.id] = (model.organization_id, model.name)
+    for organization_id, models in touched.items():
+        in_order = sorted(models.values(), key=lambda model: model.position)
+        owned[organization_id] = {model.name: model for model in in_order}
+        if not models:
+            del owned[organization_id]
+    return owned, owners

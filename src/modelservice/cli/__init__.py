@@ -14,9 +14,15 @@ from modelservice.errors import ModelserviceError
 _COMMANDS = {
     "run": "run",
     "serve": "serve",
+    "init": "init",
     "migrate": "migrate",
+    "backup": "backup",
     "organizations": "organizations",
     "keys": "keys",
+    "models": "models",
+    "catalogue": "catalogue",
+    "explain": "explain",
+    "audit": "audit",
     "config": "config",
     "envoy-config": "envoy_config",
 }

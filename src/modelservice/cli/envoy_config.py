@@ -44,5 +44,6 @@ def envoy_config(out: Path, found_at: Path | None, upstreams: tuple[tuple[str, i
         admin=settings.envoy_admin_address,
         upstreams=upstreams or (settings.grpc_address.reachable(),),
         rest_rendering=settings.rest_rendering,
+        organization_header=settings.organization_header,
     )
     click.echo(write_configuration(edge, out, found_at or out.absolute()))

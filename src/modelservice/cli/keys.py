@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from typing import Any
 
 import click
 
 from modelservice import config
+from modelservice.cli.options import Duration, actor_option
 from modelservice.cli.output import json_option, print_rows, time_text
-from modelservice.domain import SCOPES, ApiKey
-from modelservice.manage.keys import create_key, list_keys, revoke_key
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-# A longer life than any key's; and the sum of now and this fits every column.
-_LONGEST = 100 * 365 * 86_400
-
-
-class _Duration(click.ParamType[int]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
-        match = re.fullmatch(r"([1-9][0-9]{0,9})([smhdw])", str(value))
-        seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-        if not 0 < seconds <= _LONGEST:
-            self.fail(f"{value!r} must be a number and a unit (s, m, h, d, w), to 100 years: 90d", param, ctx)
-        return seconds
+from modelservice.domain.principal import SCOPES, ApiKey
+from modelservice.manage.keys import create_key, list_keys, revoke_key, rotate_key
 
 
 @click.group()
@@ -36,14 +20,24 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--organization", required=True, help="Whose callers use it.")
+@click.option("--organization", help="Whose callers use it. A key with the scope models:read_any has none.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="What it may do; else nothing.")
-@click.option("--expires-in", "lifetime", type=_Duration(), help="How long it lives (90d); else for ever.")
+@click.option("--expires-in", "lifetime", type=Duration(), help="How long it lives (90d); else for ever.")
 @click.option("--name", default="", help="What people call it.")
-def create(organization: str, scopes: tuple[str, ...], lifetime: int | None, name: str) -> None:
+@actor_option
+def create(organization: str | None, scopes: tuple[str, ...], lifetime: int | None, name: str, actor: str) -> None:
     """Create a key and print it: the only time that it is shown."""
-    key = create_key(config.load(os.environ).database_url, organization, scopes=scopes, name=name, lifetime=lifetime)
-    click.echo(key.text)
+    url = config.load(os.environ).database_url
+    click.echo(create_key(url, actor, organization, scopes=scopes, name=name, lifetime=lifetime).text)
+
+
+@keys.command()
+@click.argument("key_id")
+@click.option("--overlap", type=Duration(), default="24h", show_default=True, help="How long the old key stays valid.")
+@actor_option
+def rotate(key_id: str, overlap: int, actor: str) -> None:
+    """Create a key with all that the key KEY_ID may, and print it; both are valid for a while."""
+    click.echo(rotate_key(config.load(os.environ).database_url, actor, key_id, overlap=overlap).text)
 
 
 @keys.command("list")
@@ -70,9 +64,10 @@ def list_(*, as_json: bool) -> None:
 
 @keys.command()
 @click.argument("key_id")
-def revoke(key_id: str) -> None:
+@actor_option
+def revoke(key_id: str, actor: str) -> None:
     """Revoke the key KEY_ID (`keys list` shows ids). It is refused within a second."""
-    revoke_key(config.load(os.environ).database_url, key_id)
+    revoke_key(config.load(os.environ).database_url, actor, key_id)
 
 
 def _state(key: ApiKey, now: float) -> str:

@@ -7,8 +7,9 @@ import os
 import click
 
 from modelservice import config
+from modelservice.cli.options import actor_option
 from modelservice.cli.output import json_option, print_rows, time_text
-from modelservice.manage.organizations import create_organization, list_organizations
+from modelservice.manage.organizations import create_organization, delete_organization, list_organizations
 
 
 @click.group()
@@ -18,9 +19,19 @@ def organizations() -> None:
 
 @organizations.command()
 @click.argument("organization")
-def create(organization: str) -> None:
+@actor_option
+def create(organization: str, actor: str) -> None:
     """Create ORGANIZATION: its id at the identity provider, verbatim."""
-    create_organization(config.load(os.environ).database_url, organization)
+    create_organization(config.load(os.environ).database_url, actor, organization)
+
+
+@organizations.command()
+@click.argument("organization")
+@click.option("--cascade", is_flag=True, help="Its keys and models too.")
+@actor_option
+def delete(organization: str, actor: str, *, cascade: bool) -> None:
+    """Delete ORGANIZATION, which may have no keys and no models (but with --cascade)."""
+    delete_organization(config.load(os.environ).database_url, actor, organization, cascade=cascade)
 
 
 @organizations.command("list")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import click
+
+T = TypeVar("T")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -22,7 +24,8 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_jso
         as_json: As a JSON list, rather than as a table.
     """
     if as_json:
-        click.echo(json.dumps([{name: row[name] for name in columns} for row in rows], indent=2))
+        listed = [{name: row[name] for name in columns} for row in rows]
+        click.echo(json.dumps(listed, indent=2, ensure_ascii=False, default=list))
         return
     # Slow to import, and `--json` has no use for it.
     from rich.console import Console  # noqa: PLC0415
@@ -36,6 +39,23 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_jso
     Console(width=width, highlight=False, markup=False, soft_wrap=True).print(table)
 
 
+def print_record(record: dict[str, Any], *, as_json: bool) -> None:
+    """Prints one thing on standard output: a line for each field, or a JSON object."""
+    if as_json:
+        click.echo(json.dumps(record, indent=2, ensure_ascii=False, default=list))
+        return
+    print_rows([{"field": name, "value": value} for name, value in record.items()], ("field", "value"), as_json=False)
+
+
+def tracked(items: Sequence[T], what: str) -> Iterable[T]:
+    """Returns the items, and shows on a terminal how many have been taken."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import track  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    return track(items, what, console=console, transient=True, disable=not console.is_terminal)
+
+
 def time_text(seconds: int | None) -> str | None:
     """Returns Unix seconds as RFC 3339, or None for None."""
     if seconds is None:
@@ -47,7 +67,11 @@ def _cell(value: object) -> str:
     match value:
         case None | "":
             return "-"
-        case list():
+        case bool():
+            return str(value).lower()
+        case dict():
+            return json.dumps(value, ensure_ascii=False) if value else "-"
+        case list() | tuple():
             return " ".join(str(item) for item in value) or "-"
         case _:
             return str(value)

@@ -35,6 +35,7 @@ def run(*, demo: bool) -> None:
         admin=settings.envoy_admin_address,
         upstreams=(settings.grpc_address.reachable(),),
         rest_rendering=settings.rest_rendering,
+        organization_header=settings.organization_header,
     )
     http = settings.http_address.reachable()
     with Processes(envoy, edge, settings.drain_seconds, stop.hurried) as processes:

@@ -30,12 +30,14 @@ class Edge:
         admin: Where its administration listens.
         upstreams: The servers behind it: IP addresses or names, and ports.
         rest_rendering: Who makes REST's JSON: `ready` or `transcoder`.
+        organization_header: Whether `x-modelservice-organization` is passed on.
     """
 
     http: tuple[str, int]
     admin: tuple[str, int]
     upstreams: Sequence[tuple[str, int]]
     rest_rendering: str
+    organization_header: bool
 
 
 def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
@@ -71,13 +73,12 @@ def _configured(source: dict[str, Any], edge: Edge, descriptor: Path) -> dict[st
     listener = resources_["listeners"][0]
     listener["address"] = _address(edge.http)
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    transcoder = next(
-        item["typed_config"]
-        for item in manager["http_filters"]
-        if item["name"] == "envoy.filters.http.grpc_json_transcoder"
-    )
+    filters = {item["name"].rpartition(".")[2]: item["typed_config"] for item in manager["http_filters"]}
+    transcoder = filters["grpc_json_transcoder"]
     transcoder["proto_descriptor"] = str(descriptor)
     transcoder["services"] = [_SERVICES[edge.rest_rendering]]
+    if edge.organization_header:
+        filters["header_mutation"]["mutations"]["request_mutations"].remove({"remove": "x-modelservice-organization"})
     cluster = resources_["clusters"][0]
     if not all(_is_ip_address(host) for host, _ in edge.upstreams):
         cluster["type"] = "STRICT_DNS"

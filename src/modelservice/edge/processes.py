@@ -133,7 +133,7 @@ class Processes:
                 command,
                 stdout=sys.stderr.fileno(),
                 process_group=0,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509  (no other thread runs yet)
+                preexec_fn=_prepare_child,  # noqa: PLW1509  (no other thread runs yet)
             )
         except OSError as error:
             raise EdgeError(f"cannot start {name}: {command[0]}: {os.strerror(error.errno or 0)}") from None
@@ -161,7 +161,9 @@ class Processes:
             time.sleep(_LOOK_INTERVAL)
 
 
-def _end_with_parent() -> None:
-    # Between fork and exec. Should this process be killed outright, its children get a SIGTERM (Linux only).
+def _prepare_child() -> None:
+    # Between fork and exec. This process blocks the signals that it waits for; its children are to hear them.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # Should this process be killed outright, its children get a SIGTERM (Linux only).
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

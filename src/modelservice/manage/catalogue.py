@@ -1,93 +1,124 @@
-"""The catalogue of system models, from a file to the database."""
+"""The catalogue of system models, from a file to the database and back."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import yaml
-
-from modelservice.domain import Model
-from modelservice.errors import ConflictError, InvalidValueError
+from modelservice.domain.model import Model
+from modelservice.manage.auditing import Difference, audited, difference
+from modelservice.manage.catalogue_file import (
+    FIELDS,
+    Entry,
+    InvalidCatalogueError,
+    checked,
+    default_of,
+    documented,
+    entry_of,
+)
 from modelservice.store.database import Access, Database
-from modelservice.store.writing import write
+from modelservice.store.queries import read
+from modelservice.store.sources import Sourced
+from modelservice.store.writing import Write, write
 
-# What the service decides, and no file.
-_NOT_IN_A_FILE: Final = {"position", "updated"}
-_FIELDS: Final = set(Model.__dataclass_fields__) - _NOT_IN_A_FILE
-_REQUIRED: Final = ("name", "display_name", "provider")
+# Who said a value. What `models update` said outlasts every import, and the documented catalogue every other file.
+UPDATED: Final = "update"
+DOCUMENTED: Final = "documented"
+FILE: Final = "file"
+
+
+def rank(source: str | None) -> int:
+    """Returns how much a source counts: a value gives way to one whose source counts as much or more."""
+    return {UPDATED: 2, DOCUMENTED: 1}.get(source or "", 0)
 
 
 @dataclass(frozen=True, slots=True)
+class NotTaken:
+    """A value of a file that gave way to another: which, and to whose."""
+
+    model: str
+    field: str
+    value: Any
+    kept: Any
+    source: str
+
+
+@dataclass(slots=True)
 class ImportReport:
-    """What an import did, by model name."""
+    """What an import did, or would do, by model name.
 
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    unchanged: tuple[str, ...]
+    Attributes:
+        added: Models that were not there.
+        changed: Models that were, with what is different.
+        unchanged: Models that were there just so.
+        removed: Models that the source brought once, and brings no more.
+        disabled: The same, when organizations' models inherit from them.
+        not_taken: Values that gave way to others.
+    """
+
+    added: list[str] = field(default_factory=list)
+    changed: dict[str, Difference] = field(default_factory=dict)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    disabled: list[str] = field(default_factory=list)
+    not_taken: list[NotTaken] = field(default_factory=list)
 
 
-def import_catalogue(database_url: str, models: Sequence[Mapping[str, Any]]) -> ImportReport:
+@dataclass(slots=True)
+class _Plan:
+    added: list[Sourced] = field(default_factory=list)
+    changed: list[Sourced] = field(default_factory=list)
+    removed: list[UUID] = field(default_factory=list)
+    report: ImportReport = field(default_factory=ImportReport)
+
+
+def import_catalogue(
+    database_url: str,
+    actor: str,
+    entries: Iterable[Entry],
+    *,
+    source: str = FILE,
+    prune: bool = False,
+    dry_run: bool = False,
+) -> ImportReport:
     """Adds the models, or changes those whose names are there: all of them or, on any error, none.
 
-    What a model leaves out gets its default. Importing the same models again changes nothing.
+    Importing the same entries again changes nothing. A field that the source said once, and says no more, gets its
+    default.
 
     Args:
         database_url: Where.
-        models: The models' fields, as `domain.Model` names them, without `position` and `updated`. `id` and `created`
-            may be left out.
+        actor: Who does it, for the audit.
+        entries: The models (`catalogue_file`).
+        source: Names the file, for good: what is said later under the same name replaces what it said before.
+        prune: Whether models that the source brought, and that are not among the entries, are removed.
+        dry_run: Only says what would be done.
 
     Raises:
-        InvalidValueError: A field is unknown, missing, or outside its bounds.
-        ConflictError: Two models share a name or a UUID, or a UUID belongs to another name.
+        InvalidCatalogueError: Some entries cannot be imported: a value is wrong, a UUID belongs to another model, an
+            organization has a model of the name. Every one is named.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
+    wanted = checked(entries)
     now = int(time.time())
-    wanted = [_from_fields(fields, now) for fields in models]
-    _require_unique("name", [model.name for model in wanted])
-    _require_unique("id", [str(model.id) for model in wanted])
-    given_ids = {str(fields["name"]) for fields in models if "id" in fields}
-    given_created = {str(fields["name"]) for fields in models if "created" in fields}
-    with write(Database(database_url, Access.WRITE), now) as change:
-        held = change.models()
-        holders = {model.id: model.name for model in held.values()}
-        added, changed, unchanged = [], [], []
-        position = change.last_position()
-        for model in wanted:
-            holder = holders.get(model.id, model.name)
-            if holder != model.name:
-                raise ConflictError(f"model {model.name}: the id {model.id} belongs to {holder}")
-            old = held.get(model.name)
-            if old is None:
-                position += 1
-                added.append(dataclasses.replace(model, position=position))
-                continue
-            if model.name in given_ids and model.id != old.id:
-                raise ConflictError(f"model {model.name}: has the id {old.id}, which never changes")
-            new = dataclasses.replace(
-                model,
-                id=old.id,
-                created=model.created if model.name in given_created else old.created,
-                updated=old.updated,
-                position=old.position,
-            )
-            if new == old:
-                unchanged.append(new)
-            else:
-                changed.append(dataclasses.replace(new, updated=now))
-        change.add_models(added)
-        change.update_models(changed)
-    return ImportReport(*(tuple(model.name for model in group) for group in (added, changed, unchanged)))
+    with write(Database(database_url, Access.WRITE), now, actor) as change:
+        plan = _plan(change, wanted, source, prune=prune)
+        if not dry_run:
+            _apply(change, plan, source)
+    return plan.report
 
 
-def load_documented(database_url: str) -> bool:
-    """Imports the documented catalogue into a database that has no models.
+def load_documented(database_url: str, actor: str) -> bool:
+    """Imports the documented catalogue into a database that never had a model.
+
+    Args:
+        database_url: Where.
+        actor: Who does it, for the audit.
 
     Returns:
         Whether it had none.
@@ -96,57 +127,130 @@ def load_documented(database_url: str) -> bool:
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
-    now = int(time.time())
-    models = [_from_fields(fields, now) for fields in documented()]
-    with write(Database(database_url, Access.WRITE), now) as change:
+    wanted = checked(documented())
+    with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
         if change.last_position():
             return False
-        change.add_models([dataclasses.replace(model, position=n) for n, model in enumerate(models, start=1)])
+        _apply(change, _plan(change, wanted, DOCUMENTED, prune=False), DOCUMENTED)
         return True
 
 
-def documented() -> list[dict[str, Any]]:
-    """Returns the fields of the models in the list document."""
-    text = (resources.files("modelservice.manage") / "documented.yaml").read_text(encoding="utf-8")
-    models: list[dict[str, Any]] = yaml.safe_load(text)["models"]
-    return models
+def export_catalogue(database_url: str) -> list[dict[str, Any]]:
+    """Returns the entries of every system model, in catalogue order. Importing them again changes nothing.
+
+    Raises:
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    return [entry_of(item) for item in list_catalogue(database_url)]
 
 
-def _from_fields(fields: Mapping[str, Any], now: int) -> Model:
-    name = fields.get("name")
-    for unknown in sorted(set(fields) - _FIELDS):
-        raise InvalidValueError(f"model {name}: {unknown}: there is no such field")
-    for required in _REQUIRED:
-        if required not in fields:
-            raise InvalidValueError(f"model {name}: {required}: is missing")
-    values = dict(fields)
-    for labels in ("capabilities", "compliance"):
-        if labels in values:
-            values[labels] = _labels(name, labels, values[labels])
-    for uuid in ("id", "system_prompt_id"):
-        if values.get(uuid) is not None:
-            values[uuid] = _uuid(name, uuid, values[uuid])
-    values.setdefault("id", uuid4())
-    created = values.setdefault("created", now)
-    return Model(**values, updated=created, position=0)
+def list_catalogue(database_url: str) -> list[Sourced]:
+    """Returns every system model, in catalogue order.
+
+    Raises:
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    with read(Database(database_url, Access.READ)) as queries:
+        return sorted(queries.models().values(), key=lambda item: item.model.position)
 
 
-def _labels(name: object, field: str, value: object) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise InvalidValueError(f"model {name}: {field} is {value!r}: must be a list")
-    return tuple(value)
+def _plan(change: Write, wanted: Sequence[Mapping[str, Any]], source: str, *, prune: bool) -> _Plan:
+    plan = _Plan()
+    held = change.models()
+    _require_no_conflict(change, wanted, held)
+    position = change.last_position()
+    for values in wanted:
+        name = values["name"]
+        if name not in held:
+            position += 1
+            plan.added.append(_new(values, source, position, change.now))
+            plan.report.added.append(name)
+            continue
+        old = held[name]
+        new = _merged(old, values, source, change.now, plan.report.not_taken)
+        if new == old:
+            plan.report.unchanged.append(name)
+        else:
+            plan.changed.append(new)
+            plan.report.changed[name] = difference(old.model, new.model, FIELDS)
+    if prune:
+        _plan_removals(change, plan, held, {values["name"] for values in wanted}, source)
+    return plan
 
 
-def _uuid(name: object, field: str, value: object) -> UUID:
-    try:
-        return UUID(str(value))
-    except ValueError:
-        raise InvalidValueError(f"model {name}: {field} is {value!r}: must be a UUID") from None
+def _require_no_conflict(change: Write, wanted: Sequence[Mapping[str, Any]], held: Mapping[str, Sourced]) -> None:
+    names = {item.model.id: name for name, item in held.items()}
+    conflicts = []
+    for values in wanted:
+        name, model_id = values["name"], values.get("id")
+        if model_id is None:
+            continue
+        if name in held and held[name].model.id != model_id:
+            conflicts.append(f"model {name}: has the id {held[name].model.id}, which never changes")
+        elif name not in held and model_id in names:
+            conflicts.append(f"model {name}: the id {model_id} belongs to {names[model_id]}")
+        elif name not in held and change.is_taken(model_id):
+            conflicts.append(f"model {name}: the id {model_id} was another model's, and is never used again")
+    for name, organization_id in change.holders({values["name"] for values in wanted} - held.keys()).items():
+        conflicts.append(f"model {name}: the organization {organization_id} has a model of this name")
+    if conflicts:
+        raise InvalidCatalogueError(conflicts)
 
 
-def _require_unique(field: str, values: Sequence[str]) -> None:
-    seen = set()
-    for value in values:
-        if value in seen:
-            raise ConflictError(f"{field} {value}: stands there twice")
-        seen.add(value)
+def _plan_removals(change: Write, plan: _Plan, held: Mapping[str, Sourced], kept: set[str], source: str) -> None:
+    for name, item in held.items():
+        if name in kept or item.source != source:
+            continue
+        if not change.organization_models(parent_id=item.model.id):
+            plan.removed.append(item.model.id)
+            plan.report.removed.append(name)
+        elif item.model.enabled:
+            disabled = dataclasses.replace(item.model, enabled=False, updated=change.now)
+            plan.changed.append(Sourced(disabled, item.source, {**item.sources, "enabled": source}))
+            plan.report.disabled.append(name)
+
+
+def _apply(change: Write, plan: _Plan, source: str) -> None:
+    if not (plan.added or plan.changed or plan.removed):
+        return
+    change.add_models(plan.added)
+    change.update_models(plan.changed)
+    for model_id in plan.removed:
+        change.delete_model(model_id)
+    report = plan.report
+    detail = {
+        "added": report.added,
+        "changed": {name: audited(changes) for name, changes in report.changed.items()},
+        "removed": report.removed,
+        "disabled": report.disabled,
+    }
+    change.record("catalogue.import", source, detail)
+
+
+def _new(values: Mapping[str, Any], source: str, position: int, now: int) -> Sourced:
+    created = values.get("created", now)
+    model = Model(**{"id": uuid4(), **values, "created": created, "updated": created, "position": position})
+    return Sourced(model, source, {name: source for name in values if name not in ("id", "name")})
+
+
+def _merged(old: Sourced, values: Mapping[str, Any], source: str, now: int, not_taken: list[NotTaken]) -> Sourced:
+    taken: dict[str, Any] = {}
+    sources = dict(old.sources)
+    for name in FIELDS:
+        current, holder = getattr(old.model, name), old.sources.get(name)
+        if name in ("id", "name"):
+            continue
+        if name not in values:
+            if holder == source and name != "created":
+                taken[name] = default_of(name)
+                del sources[name]
+        elif values[name] != current:
+            if rank(holder) > rank(source):
+                not_taken.append(NotTaken(old.model.name, name, values[name], current, str(holder)))
+            else:
+                taken[name], sources[name] = values[name], source
+    if not taken:
+        return old
+    return Sourced(dataclasses.replace(old.model, **taken, updated=now), old.source, sources)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+from modelservice.errors import ConflictError
 from modelservice.store import schema
 from modelservice.store.database import Access, Database
+from modelservice.store.queries import read
 
 
 def migrate(database_url: str) -> None:
@@ -14,3 +19,27 @@ def migrate(database_url: str) -> None:
         DatabaseUnavailableError: It cannot be reached, or refuses.
     """
     schema.migrate(Database(database_url, Access.CREATE))
+
+
+def backup(database_url: str, file: Path) -> None:
+    """Copies the database to a file: one state of it, while servers and writers go on.
+
+    Args:
+        database_url: Which.
+        file: Where to. It must not exist.
+
+    Raises:
+        ConflictError: The file exists, or cannot be made.
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database cannot be read, or the file not be written.
+    """
+    database = Database(database_url, Access.READ)
+    with read(database):
+        # It is there, and it is ours.
+        pass
+    try:
+        # Its owner's alone: it holds all that the database holds.
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise ConflictError(f"{file}: {error.strerror}") from None
+    database.copy_to(file)

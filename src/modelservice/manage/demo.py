@@ -6,13 +6,14 @@ import time
 from typing import Final
 
 from modelservice.auth.api_key import PresentedKey
-from modelservice.domain import MODELS_READ
+from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.catalogue import load_documented
 from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key, list_keys
 from modelservice.manage.organizations import create_organization, list_organizations
 
 ORGANIZATION: Final = "demo"
+_ACTOR: Final = "--demo"
 
 
 def prepare(database_url: str) -> None:
@@ -23,7 +24,7 @@ def prepare(database_url: str) -> None:
         DatabaseUnavailableError: The database cannot be reached, or refuses.
     """
     migrate(database_url)
-    load_documented(database_url)
+    load_documented(database_url, _ACTOR)
 
 
 def make_key(database_url: str) -> PresentedKey | None:
@@ -44,5 +45,5 @@ def make_key(database_url: str) -> PresentedKey | None:
     if any(key.organization_id == ORGANIZATION and key.usable(now) for key in list_keys(database_url)):
         return None
     if not organizations:
-        create_organization(database_url, ORGANIZATION)
-    return create_key(database_url, ORGANIZATION, scopes={MODELS_READ}, name="made by --demo")
+        create_organization(database_url, _ACTOR, ORGANIZATION)
+    return create_key(database_url, _ACTOR, ORGANIZATION, scopes={MODELS_READ}, name="made by --demo")

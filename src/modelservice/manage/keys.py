@@ -1,70 +1,92 @@
-"""API keys: made, listed, revoked."""
+"""API keys: made, listed, rotated, revoked."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
 from collections.abc import Collection
+from typing import Any
 
 from modelservice.auth import api_key
-from modelservice.domain import ApiKey
+from modelservice.domain.principal import ApiKey
 from modelservice.errors import ConflictError
 from modelservice.store.database import Access, Database
-from modelservice.store.reading import read_keys
-from modelservice.store.writing import write
+from modelservice.store.queries import read
+from modelservice.store.writing import Write, write
 
 
 def create_key(
-    database_url: str, organization_id: str, *, scopes: Collection[str], name: str = "", lifetime: int | None = None
+    database_url: str,
+    actor: str,
+    organization_id: str | None,
+    *,
+    scopes: Collection[str],
+    name: str = "",
+    lifetime: int | None = None,
 ) -> api_key.PresentedKey:
     """Creates an API key, and returns it. This is the only time that it is known: a digest is all that is stored.
 
     Args:
         database_url: Where.
-        organization_id: Whose callers will use it.
+        actor: Who does it, for the audit.
+        organization_id: Whose callers will use it; None for a key that may read for any organization.
         scopes: What it may do.
         name: What people call it.
         lifetime: After how many seconds it expires, or None for never.
 
     Raises:
-        InvalidValueError: A value is outside its bounds.
+        InvalidValueError: A value is outside its bounds, or the scopes do not fit the organization.
         ConflictError: There is no such organization.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
     now = int(time.time())
-    presented = api_key.generate()
-    key = ApiKey(
-        id=presented.id,
-        digest=presented.digest(),
-        organization_id=organization_id,
-        name=name,
-        scopes=frozenset(scopes),
-        created=now,
-        expires=None if lifetime is None else now + lifetime,
-    )
-    with write(Database(database_url, Access.WRITE), now) as change:
-        if not change.organization(organization_id):
+    expires = None if lifetime is None else now + lifetime
+    presented, key = _new_key(organization_id, frozenset(scopes), name, now, expires)
+    with write(Database(database_url, Access.WRITE), now, actor) as change:
+        if organization_id is not None and not change.organization(organization_id):
             raise ConflictError(f"organization {organization_id}: does not exist")
         change.add_key(key)
+        change.record("keys.create", key.id, {"after": _shown(key)})
     return presented
 
 
-def list_keys(database_url: str) -> list[ApiKey]:
-    """Returns every API key, by organization and age.
+def rotate_key(database_url: str, actor: str, key_id: str, *, overlap: int) -> api_key.PresentedKey:
+    """Makes a new key with all that an old one may, and returns it. Both are valid for a while.
+
+    Args:
+        database_url: Where.
+        actor: Who does it, for the audit.
+        key_id: The old key's id.
+        overlap: For how many seconds the old key stays valid; not beyond its own expiry.
 
     Raises:
+        ConflictError: There is no such key, or it is revoked or expired.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
-    return read_keys(Database(database_url, Access.READ))
+    now = int(time.time())
+    with write(Database(database_url, Access.WRITE), now, actor) as change:
+        old = _existing(change, key_id)
+        if not old.usable(now):
+            raise ConflictError(f"key {key_id}: is revoked or expired: create another")
+        lifetime = None if old.expires is None else old.expires - old.created
+        expires = None if lifetime is None else now + lifetime
+        presented, key = _new_key(old.organization_id, old.scopes, old.name, now, expires)
+        ends = now + overlap if old.expires is None else min(now + overlap, old.expires)
+        ending = dataclasses.replace(old, expires=max(ends, old.created + 1))
+        change.add_key(key)
+        change.update_key(ending)
+        change.record("keys.rotate", old.id, {"before": _shown(old), "after": _shown(ending), "new": _shown(key)})
+    return presented
 
 
-def revoke_key(database_url: str, key_id: str) -> ApiKey:
+def revoke_key(database_url: str, actor: str, key_id: str) -> ApiKey:
     """Revokes an API key. One that is revoked already stays as it is.
 
     Args:
         database_url: Where.
+        actor: Who does it, for the audit.
         key_id: The key's id.
 
     Returns:
@@ -76,11 +98,57 @@ def revoke_key(database_url: str, key_id: str) -> ApiKey:
         DatabaseUnavailableError: The database refuses.
     """
     now = int(time.time())
-    with write(Database(database_url, Access.WRITE), now) as change:
-        key = change.key(key_id)
-        if key is None:
-            raise ConflictError(f"key {key_id}: does not exist")
+    with write(Database(database_url, Access.WRITE), now, actor) as change:
+        key = _existing(change, key_id)
         if key.revoked is None:
-            key = dataclasses.replace(key, revoked=now)
-            change.update_key(key)
+            revoked = dataclasses.replace(key, revoked=now)
+            change.update_key(revoked)
+            change.record("keys.revoke", key.id, {"before": _shown(key), "after": _shown(revoked)})
+            key = revoked
     return key
+
+
+def list_keys(database_url: str) -> list[ApiKey]:
+    """Returns every API key, by organization and age.
+
+    Raises:
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    with read(Database(database_url, Access.READ)) as queries:
+        return queries.keys()
+
+
+def _new_key(
+    organization_id: str | None, scopes: frozenset[str], name: str, now: int, expires: int | None
+) -> tuple[api_key.PresentedKey, ApiKey]:
+    presented = api_key.generate()
+    key = ApiKey(
+        id=presented.id,
+        digest=presented.digest(),
+        organization_id=organization_id,
+        name=name,
+        scopes=scopes,
+        created=now,
+        expires=expires,
+    )
+    return presented, key
+
+
+def _existing(change: Write, key_id: str) -> ApiKey:
+    key = change.key(key_id)
+    if key is None:
+        raise ConflictError(f"key {key_id}: does not exist")
+    return key
+
+
+def _shown(key: ApiKey) -> dict[str, Any]:
+    """Returns what the audit says of a key: all but its digest."""
+    return {
+        "id": key.id,
+        "organization": key.organization_id,
+        "name": key.name,
+        "scopes": sorted(key.scopes),
+        "expires": key.expires,
+        "revoked": key.revoked,
+    }

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 
-from modelservice.domain import Organization
+from modelservice.domain.principal import Organization
 from modelservice.errors import ConflictError
 from modelservice.store.database import Access, Database
-from modelservice.store.reading import read_organizations
+from modelservice.store.queries import read
 from modelservice.store.writing import write
 
 
-def create_organization(database_url: str, organization_id: str) -> Organization:
+def create_organization(database_url: str, actor: str, organization_id: str) -> Organization:
     """Creates an organization.
 
     Args:
         database_url: Where.
+        actor: Who does it, for the audit.
         organization_id: Its id at the identity provider, verbatim.
 
     Raises:
@@ -25,11 +26,45 @@ def create_organization(database_url: str, organization_id: str) -> Organization
         DatabaseUnavailableError: The database refuses.
     """
     organization = Organization(organization_id, created=int(time.time()))
-    with write(Database(database_url, Access.WRITE), organization.created) as change:
+    with write(Database(database_url, Access.WRITE), organization.created, actor) as change:
         if change.organization(organization_id):
             raise ConflictError(f"organization {organization_id}: exists already")
         change.add_organization(organization)
+        change.record("organizations.create", organization_id, {})
     return organization
+
+
+def delete_organization(database_url: str, actor: str, organization_id: str, *, cascade: bool) -> None:
+    """Deletes an organization.
+
+    Args:
+        database_url: Where.
+        actor: Who does it, for the audit.
+        organization_id: Which.
+        cascade: Its keys and models too. Without it, an organization that has any is not deleted.
+
+    Raises:
+        ConflictError: There is no such organization, or it has keys or models.
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
+        if not change.organization(organization_id):
+            raise ConflictError(f"organization {organization_id}: does not exist")
+        keys = change.keys_of(organization_id)
+        models = change.organization_models(organization_id=organization_id)
+        if (keys or models) and not cascade:
+            raise ConflictError(
+                f"organization {organization_id}: has {len(keys)} keys and {len(models)} models: "
+                "--cascade deletes them too"
+            )
+        for key in keys:
+            change.delete_key(key.id)
+        for model in models:
+            change.delete_organization_model(model.id)
+        change.delete_organization(organization_id)
+        detail = {"keys": [key.id for key in keys], "models": [model.name for model in models]}
+        change.record("organizations.delete", organization_id, detail)
 
 
 def list_organizations(database_url: str) -> list[Organization]:
@@ -39,4 +74,5 @@ def list_organizations(database_url: str) -> list[Organization]:
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
-    return read_organizations(Database(database_url, Access.READ))
+    with read(Database(database_url, Access.READ)) as queries:
+        return queries.organizations()

@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from structlog.typing import FilteringBoundLogger
 
-from modelservice.domain import Principal
+from modelservice.domain.principal import Principal
 from modelservice.errors import INTERNAL_ERROR, INVALID_REQUEST, REQUEST_TOO_LARGE, TIMEOUT, Refusal
 from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.status import status_of
@@ -34,6 +34,7 @@ class Call:
     Attributes:
         principal: Who calls; the handler sets it once it knows, and the log tells.
         request_id: The caller's `x-request-id`, or one made here.
+        initial_metadata: What is sent before the answer, should there be one.
     """
 
     def __init__(self, requests: Iterator[bytes], context: grpc.ServicerContext, watchdog: Watchdog) -> None:
@@ -42,11 +43,16 @@ class Call:
         self._watchdog = watchdog
         self._metadata = context.invocation_metadata()
         self.principal: Principal | None = None
+        self.initial_metadata: tuple[tuple[str, str], ...] = ()
         self.request_id = self._request_id()
 
     def values(self, key: str) -> list[str | bytes]:
         """Returns every value of a metadata key, in the order sent."""
         return [value for name, value in self._metadata if name == key]
+
+    def vary(self, key: str) -> None:
+        """Says that the answer depends on a key of the metadata, so that no cache gives it to who sent another."""
+        self.initial_metadata = (("vary", key),)
 
     def receive(self, message_type: type[M]) -> M:
         """Returns the request.
@@ -122,6 +128,9 @@ class Boundary:
             if refusal:
                 # Raises. Outside the try block, which would swallow it.
                 context.abort_with_status(status_of(refusal, call.request_id))
+            if call.initial_metadata:
+                # With a success alone: after it nothing can be tried again.
+                context.send_initial_metadata(call.initial_metadata)
             context.set_trailing_metadata((("x-request-id", call.request_id),))
             return response
 

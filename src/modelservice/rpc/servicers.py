@@ -12,7 +12,7 @@ import grpc
 
 from modelservice.catalogue.rendering import Answer
 from modelservice.catalogue.snapshot import Snapshot
-from modelservice.domain import Principal
+from modelservice.domain.principal import Principal
 from modelservice.errors import NOT_FOUND, UNAVAILABLE, Refusal
 from modelservice.rest.v1 import rest_service_pb2
 from modelservice.rpc.boundary import Boundary, Call
@@ -24,6 +24,8 @@ REST_SERVICE: Final = rest_service_pb2.DESCRIPTOR.services_by_name["RestService"
 
 # What the transcoder saves of a REST request's address. Envoy removes it from what clients send.
 _ORIGINAL_PATH: Final = "x-envoy-original-path"
+# Names the organization for which a key of none acts.
+ORGANIZATION_KEY: Final = "x-modelservice-organization"
 
 
 class Answers(Protocol):
@@ -39,11 +41,11 @@ class Gate(NamedTuple):
 
     Attributes:
         authenticate: Returns the caller who presents these values of `authorization`.
-        authorize: Lets a caller pass who may read models.
+        viewer: Returns for which organization a caller may read, who named these.
     """
 
     authenticate: Callable[[Sequence[object], Snapshot], Principal]
-    authorize: Callable[[Principal], None]
+    viewer: Callable[[Principal, Sequence[object]], str | None]
 
 
 def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list[grpc.GenericRpcHandler]:
@@ -56,13 +58,13 @@ def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list
     """
 
     def list_models(call: Call) -> Answer:
-        snapshot = _admit(call, catalogue, gate)
+        snapshot, viewing_for = _admit(call, catalogue, gate)
         call.receive(pb.ListModelsRequest)
-        return snapshot.listing
+        return snapshot.list(viewing_for)
 
     def get_model(call: Call) -> Answer:
-        snapshot = _admit(call, catalogue, gate)
-        return snapshot.get(call.receive(pb.GetModelRequest).model_id)
+        snapshot, viewing_for = _admit(call, catalogue, gate)
+        return snapshot.get(call.receive(pb.GetModelRequest).model_id, viewing_for)
 
     def for_callers(method: Callable[[Call], Answer]) -> Callable[[Call], bytes]:
         return lambda call: method(call).message
@@ -105,13 +107,16 @@ class UnknownMethods(grpc.GenericRpcHandler):
         return self._handler
 
 
-def _admit(call: Call, catalogue: Answers, gate: Gate) -> Snapshot:
-    """Returns the catalogue for a caller who may read models; the rest of the call keeps to it."""
+def _admit(call: Call, catalogue: Answers, gate: Gate) -> tuple[Snapshot, str | None]:
+    """Returns the catalogue, to which the rest of the call keeps, and for which organization the caller reads."""
     snapshot = catalogue.snapshot
     if snapshot is None:
         raise Refusal(UNAVAILABLE)
     call.principal = gate.authenticate(call.values("authorization"), snapshot)
-    gate.authorize(call.principal)
+    viewing_for = gate.viewer(call.principal, call.values(ORGANIZATION_KEY))
+    if call.principal.organization_id is None:
+        # One key, several answers.
+        call.vary(ORGANIZATION_KEY)
     for path in call.values(_ORIGINAL_PATH):
         check_parameters(str(path))
-    return snapshot
+    return snapshot, viewing_for

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from modelservice.domain import canonical_json
+from modelservice.domain.values import canonical_json
 from modelservice.errors import DatabaseUnavailableError
 
 # How long a write waits for another one, in seconds.
@@ -68,6 +68,19 @@ class Database:
         """
         with self._named_errors(), contextlib.closing(self._connect_sqlite()) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
+
+    def copy_to(self, file: Path) -> None:
+        """Copies a SQLite database to an empty file: one state of it.
+
+        Raises:
+            DatabaseUnavailableError: It cannot be read, or the file not be written.
+        """
+        with (
+            self._named_errors(),
+            contextlib.closing(self._connect_sqlite()) as source,
+            contextlib.closing(sqlite3.connect(file)) as copy,
+        ):
+            source.backup(copy)
 
     @contextlib.contextmanager
     def _named_errors(self) -> Iterator[None]:

@@ -1,16 +1,19 @@
-"""What servers and commands read."""
+"""What servers read: what is new."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
-from modelservice.domain import ApiKey, Model, Organization
+from modelservice.domain.model import Model, OrganizationModel
+from modelservice.domain.principal import ApiKey
 from modelservice.store.database import Database
-from modelservice.store.rows import key_from_row, model_from_row
+from modelservice.store.rows import key_from_row, model_from_row, organization_model_from_row
 from modelservice.store.schema import require_current
-from modelservice.store.tables import api_keys, models, organizations, revisions
+from modelservice.store.tables import api_keys, models, organization_models, revisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,20 @@ class Changes:
     Attributes:
         revision: The state that these changes lead to.
         complete: Whether this is all there is, rather than what is new since another state.
-        models: Models made or changed.
+        models: System models made or changed.
+        organization_models: Organizations' models made or changed.
         keys: API keys made or changed, revoked ones too.
+        deleted_models: The UUIDs of deleted models, of either kind.
+        deleted_keys: The ids of deleted keys.
     """
 
     revision: Revision
     complete: bool
     models: tuple[Model, ...]
+    organization_models: tuple[OrganizationModel, ...]
     keys: tuple[ApiKey, ...]
+    deleted_models: frozenset[UUID]
+    deleted_keys: frozenset[str]
 
 
 def read_changes(database: Database, held: Revision | None) -> Changes | None:
@@ -65,42 +74,23 @@ def read_changes(database: Database, held: Revision | None) -> Changes | None:
             return None
         complete = held is None or not _in_history(connection, held)
         since = 0 if held is None or complete else held.number
-        model_rows = connection.execute(select(models).where(models.c.revision > since).order_by(models.c.position))
-        key_rows = connection.execute(select(api_keys).where(api_keys.c.revision > since))
+        system = _since(connection, models, since)
+        owned = _since(connection, organization_models, since)
+        keys = _since(connection, api_keys, since)
         return Changes(
             revision=newest,
             complete=complete,
-            models=tuple(model_from_row(dict(row)) for row in model_rows.mappings()),
-            keys=tuple(key_from_row(dict(row)) for row in key_rows.mappings()),
+            models=tuple(model_from_row(row) for row in system if not row["deleted"]),
+            organization_models=tuple(organization_model_from_row(row) for row in owned if not row["deleted"]),
+            keys=tuple(key_from_row(row) for row in keys if not row["deleted"]),
+            deleted_models=frozenset(UUID(row["id"]) for row in (*system, *owned) if row["deleted"]),
+            deleted_keys=frozenset(row["id"] for row in keys if row["deleted"]),
         )
 
 
-def read_organizations(database: Database) -> list[Organization]:
-    """Returns every organization, by id.
-
-    Raises:
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database cannot be read now.
-    """
-    with database.transaction() as connection:
-        require_current(connection, database.name)
-        rows = connection.execute(select(organizations).order_by(organizations.c.id))
-        return [Organization(row.id, row.created) for row in rows]
-
-
-def read_keys(database: Database) -> list[ApiKey]:
-    """Returns every API key, by organization and age.
-
-    Raises:
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database cannot be read now.
-    """
-    with database.transaction() as connection:
-        require_current(connection, database.name)
-        rows = connection.execute(
-            select(api_keys).order_by(api_keys.c.organization_id, api_keys.c.created, api_keys.c.id)
-        )
-        return [key_from_row(dict(row)) for row in rows.mappings()]
+def _since(connection: Connection, table: Table, revision: int) -> list[dict[str, Any]]:
+    rows = connection.execute(select(table).where(table.c.revision > revision)).mappings()
+    return [dict(row) for row in rows]
 
 
 def _newest_revision(connection: Connection) -> Revision:

@@ -7,44 +7,63 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from modelservice.domain import ApiKey, Model, canonical_json
+from modelservice.domain.model import LABELS, Model, OrganizationModel
+from modelservice.domain.principal import ApiKey
+from modelservice.domain.values import canonical_json
+
+# What every row says beside the thing that it holds.
+_BOOKKEEPING = {"revision", "deleted", "source", "sources"}
+# Of a `Model`, what a row of `models` does not hold: a system model has none of it.
+_OF_ORGANIZATIONS = {"organization_id", "parent_id", "parent_name"}
+_UUIDS = {"id", "parent_id", "system_prompt_id"}
 
 
 def model_from_row(row: Mapping[str, Any]) -> Model:
     """Returns the model that a row of `models` holds."""
-    values = {name: value for name, value in row.items() if name != "revision"}
-    prompt_id = values["system_prompt_id"]
-    return Model(
-        **values
-        | {
-            "id": UUID(values["id"]),
-            "capabilities": tuple(values["capabilities"]),
-            "compliance": tuple(values["compliance"]),
-            "metadata": json.loads(values["metadata"]),
-            "system_prompt_id": UUID(prompt_id) if prompt_id else None,
-        }
-    )
+    return Model(**_values(row))
 
 
 def model_to_row(model: Model) -> dict[str, Any]:
-    """Returns the row of `models` for a model, without its revision."""
-    row = {name: getattr(model, name) for name in Model.__dataclass_fields__}
-    return row | {
-        "id": str(model.id),
-        "capabilities": list(model.capabilities),
-        "compliance": list(model.compliance),
-        "metadata": canonical_json(model.metadata),
-        "system_prompt_id": str(model.system_prompt_id) if model.system_prompt_id else None,
-    }
+    """Returns the row of `models` for a system model, without its bookkeeping."""
+    return _row({name: getattr(model, name) for name in Model.__dataclass_fields__ if name not in _OF_ORGANIZATIONS})
+
+
+def organization_model_from_row(row: Mapping[str, Any]) -> OrganizationModel:
+    """Returns the model that a row of `organization_models` holds."""
+    return OrganizationModel(**_values(row))
+
+
+def organization_model_to_row(model: OrganizationModel) -> dict[str, Any]:
+    """Returns the row of `organization_models` for a model, without its bookkeeping."""
+    return _row({name: getattr(model, name) for name in OrganizationModel.__dataclass_fields__})
 
 
 def key_from_row(row: Mapping[str, Any]) -> ApiKey:
     """Returns the API key that a row of `api_keys` holds."""
-    values = {name: value for name, value in row.items() if name != "revision"}
+    values = {name: value for name, value in row.items() if name not in _BOOKKEEPING}
     return ApiKey(**values | {"scopes": frozenset(values["scopes"])})
 
 
 def key_to_row(key: ApiKey) -> dict[str, Any]:
-    """Returns the row of `api_keys` for an API key, without its revision."""
+    """Returns the row of `api_keys` for an API key, without its bookkeeping."""
     row = {name: getattr(key, name) for name in ApiKey.__dataclass_fields__}
     return row | {"scopes": sorted(key.scopes)}
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    values = {name: value for name, value in row.items() if name not in _BOOKKEEPING}
+    for name in LABELS:
+        values[name] = None if values[name] is None else tuple(values[name])
+    for name in _UUIDS & values.keys():
+        values[name] = UUID(values[name]) if values[name] else None
+    values["metadata"] = None if values["metadata"] is None else json.loads(values["metadata"])
+    return values
+
+
+def _row(values: dict[str, Any]) -> dict[str, Any]:
+    for name in LABELS:
+        values[name] = None if values[name] is None else list(values[name])
+    for name in _UUIDS & values.keys():
+        values[name] = str(values[name]) if values[name] else None
+    values["metadata"] = None if values["metadata"] is None else canonical_json(values["metadata"])
+    return values

@@ -1,7 +1,7 @@
 """The tables. Times are Unix seconds, whole: the same on every database, and what both documents show.
 
 Every row that servers hold in memory carries the revision that last changed it, so that what is new since a revision
-can be asked for.
+can be asked for. For the same reason a row is never deleted: it is marked, what it held is blanked, its name is free.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -49,11 +51,24 @@ revisions = Table(
     Column("created", BigInteger, nullable=False),
 )
 
+# One row for each write: who did what. Only ever added to.
+audit = Table(
+    "audit",
+    metadata,
+    Column("revision", BigInteger, ForeignKey(revisions.c.number), primary_key=True, autoincrement=False),
+    Column("created", BigInteger, nullable=False, index=True),
+    Column("actor", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+
 organizations = Table(
     "organizations",
     metadata,
     Column("id", String(128), primary_key=True),
     Column("created", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
 )
 
@@ -62,19 +77,22 @@ api_keys = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),
-    Column("organization_id", String(128), ForeignKey(organizations.c.id), nullable=False, index=True),
+    Column("organization_id", String(128), ForeignKey(organizations.c.id), index=True),
     Column("name", String(200), nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger),
     Column("revoked", BigInteger),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
 )
 
+# System models.
 models = Table(
     "models",
     metadata,
     Column("id", String(36), primary_key=True),
+    # A deleted model's is its UUID, which is no possible name.
     Column("name", String(256), nullable=False, unique=True),
     Column("display_name", Text, nullable=False),
     Column("provider", String(256), nullable=False),
@@ -99,5 +117,42 @@ models = Table(
     Column("metadata", Text, nullable=False),
     Column("system_prompt", Text),
     Column("system_prompt_id", String(36)),
+    # Who brought the model, and each of its fields: the name of a catalogue file, or "update".
+    Column("source", Text, nullable=False, server_default=""),
+    Column("sources", JSON, nullable=False, server_default="{}"),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
+)
+
+# What an organization says of a model of its own; NULL is inherited.
+organization_models = Table(
+    "organization_models",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("organization_id", String(128), ForeignKey(organizations.c.id), nullable=False),
+    Column("parent_id", String(36), ForeignKey(models.c.id), nullable=False, index=True),
+    # A deleted model's is its UUID, which is no possible name.
+    Column("name", String(256), nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False, unique=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("description", Text),
+    Column("context_window", BigInteger),
+    Column("max_tokens", BigInteger),
+    Column("max_tokens_per_request", BigInteger),
+    Column("cost_per_1k_tokens", Float(53)),
+    Column("capabilities", JSON(none_as_null=True)),
+    Column("compliance", JSON(none_as_null=True)),
+    Column("encryption_supported", Boolean),
+    Column("pii_redaction_supported", Boolean),
+    Column("supports_streaming", Boolean),
+    Column("supports_tools", Boolean),
+    Column("metadata", Text),
+    Column("system_prompt", Text),
+    Column("system_prompt_id", String(36)),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
+    Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
+    UniqueConstraint("organization_id", "name"),
 )

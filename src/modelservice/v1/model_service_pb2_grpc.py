@@ -31,7 +31,8 @@ class ModelServiceStub:
     Errors of every method include:
     - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): no credential, or one that is malformed, unknown, revoked or expired.
     All of these get the same answer.
-    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`.
+    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or names an organization
+    without the scope `models:read_any`.
     - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
     - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
     - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
@@ -63,7 +64,8 @@ class ModelServiceServicer:
     Errors of every method include:
     - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): no credential, or one that is malformed, unknown, revoked or expired.
     All of these get the same answer.
-    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`.
+    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or names an organization
+    without the scope `models:read_any`.
     - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
     - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
     - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
@@ -72,7 +74,8 @@ class ModelServiceServicer:
     """
 
     def ListModels(self, request, context):
-        """Lists the enabled models that the caller may see, in catalogue order: the position of a model's first import.
+        """Lists the enabled models that the caller may see: system models in catalogue order (the position of a model's first
+        import), then those of the caller's organization, in the order of their creation.
 
         Errors: those of every method.
         """
@@ -118,7 +121,8 @@ class ModelService:
     Errors of every method include:
     - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): no credential, or one that is malformed, unknown, revoked or expired.
     All of these get the same answer.
-    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`.
+    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or names an organization
+    without the scope `models:read_any`.
     - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
     - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
     - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.

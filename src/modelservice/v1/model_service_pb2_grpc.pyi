@@ -7,7 +7,9 @@ Two published documents describe the same catalogue over HTTP: an OpenAI-shaped 
 camelCase. The messages below are those documents: their JSON names are the documents' names, and their fields stand
 in the documents' key order, because a JSON transcoder prints fields in the order of their numbers.
 
-Authentication. Every call carries the metadata `authorization: Bearer <API key>`.
+Authentication. Every call carries the metadata `authorization: Bearer <API key>`. Callers see the system models, and
+those of their organization. A key with the scope `models:read_any` belongs to none: it acts for the organization that
+the metadata `x-modelservice-organization` names, and sees the system models without it.
 
 Errors. A failed call has a gRPC status, and in its details one google.rpc.ErrorInfo with the domain "modelservice"
 and one of the reasons in ErrorReason. Over HTTP the same failure is
@@ -43,7 +45,8 @@ class ModelServiceStub:
     Errors of every method include:
     - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): no credential, or one that is malformed, unknown, revoked or expired.
       All of these get the same answer.
-    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`.
+    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or names an organization
+      without the scope `models:read_any`.
     - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
     - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
     - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
@@ -56,7 +59,8 @@ class ModelServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.ListModelsRequest, _model_service_pb2.ListModelsResponse]
-    """Lists the enabled models that the caller may see, in catalogue order: the position of a model's first import.
+    """Lists the enabled models that the caller may see: system models in catalogue order (the position of a model's first
+    import), then those of the caller's organization, in the order of their creation.
 
     Errors: those of every method.
     """
@@ -75,7 +79,8 @@ class ModelServiceAsyncStub(ModelServiceStub):
     Errors of every method include:
     - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): no credential, or one that is malformed, unknown, revoked or expired.
       All of these get the same answer.
-    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`.
+    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or names an organization
+      without the scope `models:read_any`.
     - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
     - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
     - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
@@ -85,7 +90,8 @@ class ModelServiceAsyncStub(ModelServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_model_service_pb2.ListModelsRequest, _model_service_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Lists the enabled models that the caller may see, in catalogue order: the position of a model's first import.
+    """Lists the enabled models that the caller may see: system models in catalogue order (the position of a model's first
+    import), then those of the caller's organization, in the order of their creation.
 
     Errors: those of every method.
     """
@@ -103,7 +109,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     Errors of every method include:
     - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): no credential, or one that is malformed, unknown, revoked or expired.
       All of these get the same answer.
-    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`.
+    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or names an organization
+      without the scope `models:read_any`.
     - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
     - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
     - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
@@ -117,7 +124,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_service_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_service_pb2.ListModelsResponse, _abc.Awaitable[_model_service_pb2.ListModelsResponse]]:
-        """Lists the enabled models that the caller may see, in catalogue order: the position of a model's first import.
+        """Lists the enabled models that the caller may see: system models in catalogue order (the position of a model's first
+        import), then those of the caller's organization, in the order of their creation.
 
         Errors: those of every method.
         """

@@ -1,0 +1,21 @@
+"""`modelservice backup`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from modelservice import config
+from modelservice.manage.database import backup as back_up
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path) -> None:
+    """Copy the database to FILE, which must not exist: one state of it, while servers and writers go on.
+
+    To restore, put the copy in the database's place. Servers notice, and load it.
+    """
+    back_up(config.load(os.environ).database_url, file)

@@ -1,0 +1,109 @@
+"""How an organization's model inherits from its parent.
+
+What it leaves unset is its parent's, and follows it. What it sets may not claim more than the parent has; should the
+parent shrink later, the smaller counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from modelservice.domain.model import FLAGS, LABELS, Model, OrganizationModel
+from modelservice.errors import InvalidValueError
+
+_LIMITS: Final = ("context_window", "max_tokens", "max_tokens_per_request")
+# Said by the organization, and no claim about what the parent can do.
+_FREE: Final = ("description", "cost_per_1k_tokens", "metadata", "system_prompt", "system_prompt_id")
+CLAIMS: Final = (*_LIMITS, *LABELS, *FLAGS)
+INHERITED: Final = (*CLAIMS, *_FREE)
+
+OWN: Final = "own"
+FROM_PARENT: Final = "inherited"
+LIMITED: Final = "limited by the parent"
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """A value that counts, and where it comes from.
+
+    Attributes:
+        value: The value.
+        origin: `OWN`, `FROM_PARENT` or `LIMITED`.
+    """
+
+    value: Any
+    origin: str
+
+
+def effective(own: OrganizationModel, parent: Model) -> dict[str, Effective]:
+    """Returns what counts for each field of `INHERITED`, and for `enabled`."""
+    values = {name: _effective(name, getattr(own, name), getattr(parent, name)) for name in INHERITED}
+    values["enabled"] = _effective("enabled", own.enabled, parent.enabled)
+    return values
+
+
+def inherit(own: OrganizationModel, parent: Model) -> Model:
+    """Returns an organization's model as callers see it."""
+    return Model(
+        id=own.id,
+        name=own.name,
+        display_name=own.display_name,
+        provider=None,
+        created=own.created,
+        updated=own.updated,
+        position=own.position,
+        organization_id=own.organization_id,
+        parent_id=parent.id,
+        parent_name=parent.name,
+        **{name: item.value for name, item in effective(own, parent).items()},
+    )
+
+
+def check_claims(own: OrganizationModel, parent: Model, fields: Collection[str] = CLAIMS) -> None:
+    """Checks that a model claims nothing that its parent has not.
+
+    Args:
+        own: What the organization says.
+        parent: The parent.
+        fields: Which of `CLAIMS` are looked at.
+
+    Raises:
+        InvalidValueError: It does. The text names field, value and bound.
+    """
+    for name in (field for field in CLAIMS if field in fields):
+        value = getattr(own, name)
+        if value is not None and _effective(name, value, getattr(parent, name)).origin == LIMITED:
+            raise InvalidValueError(f"model {own.name}: {name} is {_shown(value)}: {_bound(name, parent)}")
+
+
+def _effective(name: str, own: Any, parent: Any) -> Effective:  # noqa: ANN401  (a field of any type)
+    if own is None:
+        return Effective(parent, FROM_PARENT)
+    if name in LABELS:
+        kept = tuple(label for label in own if label in parent)
+        return Effective(kept, OWN if kept == own else LIMITED)
+    if name in FLAGS or name == "enabled":
+        return Effective(own and parent, OWN if parent or not own else LIMITED)
+    if name in _LIMITS and (not parent or own > parent):
+        # A parent whose own is unknown cannot vouch for more than that.
+        return Effective(parent, LIMITED)
+    return Effective(own, OWN)
+
+
+def _bound(name: str, parent: Model) -> str:
+    value = getattr(parent, name)
+    if name in _LIMITS:
+        return f"must be at most {value}, {parent.name}'s" if value else f"{parent.name}'s is unknown"
+    return f"{parent.name} has {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case tuple():
+            return ", ".join(value) or "none"
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)

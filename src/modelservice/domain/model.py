@@ -1,0 +1,237 @@
+"""Models: those of the platform, and those that an organization owns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from modelservice.domain.values import (
+    canonical_json,
+    check_flag,
+    check_labels,
+    check_metadata,
+    check_model_name,
+    check_number,
+    check_price,
+    check_text,
+    check_uuid,
+)
+from modelservice.errors import InvalidValueError
+
+FLAGS: Final = ("encryption_supported", "pii_redaction_supported", "supports_streaming", "supports_tools")
+LABELS: Final = ("capabilities", "compliance")
+
+# Bounds for organizations' models. The platform's own may have whatever the wire carries.
+DISPLAY_NAME_MAX: Final = 200
+CONTEXT_WINDOW_MAX: Final = 2_000_000
+TOKENS_PER_REQUEST_MAX: Final = 200_000
+DESCRIPTION_MAX: Final = 10_000
+SYSTEM_PROMPT_MAX: Final = 100_000
+METADATA_BYTES_MAX: Final = 16 * 1024
+
+
+Check = Callable[[str, Any], None]
+
+
+def _optional(check: Check) -> Check:
+    def check_unless_none(what: str, value: object) -> None:
+        if value is not None:
+            check(what, value)
+
+    return check_unless_none
+
+
+def _check_small_metadata(what: str, metadata: object) -> None:
+    check_metadata(what, metadata)
+    size = len(canonical_json(metadata))
+    if size > METADATA_BYTES_MAX:
+        raise InvalidValueError(f"{what} has {size} bytes: must have at most {METADATA_BYTES_MAX}")
+
+
+def _text(shortest: int, longest: int) -> Check:
+    return partial(check_text, shortest=shortest, longest=longest)
+
+
+def _number(least: int, most: int) -> Check:
+    return partial(check_number, least=least, most=most)
+
+
+# What each field of a system model may be.
+SYSTEM_CHECKS: Final[Mapping[str, Check]] = {
+    "name": check_model_name,
+    "display_name": _text(1, 1000),
+    "provider": _text(1, 256),
+    "created": check_number,
+    "updated": check_number,
+    "permission_id": _optional(_text(0, 256)),
+    "description": _optional(_text(0, 1_000_000)),
+    "enabled": check_flag,
+    "context_window": check_number,
+    "max_tokens": _optional(check_number),
+    "max_tokens_per_request": _optional(check_number),
+    "cost_per_1k_tokens": _optional(check_price),
+    "credit_multiplier": _optional(check_number),
+    **dict.fromkeys(LABELS, check_labels),
+    **dict.fromkeys(FLAGS, check_flag),
+    "metadata": check_metadata,
+    "system_prompt": _optional(_text(0, 1_000_000)),
+    "system_prompt_id": _optional(check_uuid),
+}
+
+# What each field of an organization's model may be.
+ORGANIZATION_CHECKS: Final[Mapping[str, Check]] = {
+    "name": check_model_name,
+    "display_name": _text(1, DISPLAY_NAME_MAX),
+    "enabled": check_flag,
+    "description": _optional(_text(0, DESCRIPTION_MAX)),
+    "context_window": _optional(_number(1, CONTEXT_WINDOW_MAX)),
+    "max_tokens": _optional(_number(1, CONTEXT_WINDOW_MAX)),
+    "max_tokens_per_request": _optional(_number(1, TOKENS_PER_REQUEST_MAX)),
+    "cost_per_1k_tokens": _optional(check_price),
+    **dict.fromkeys(LABELS, _optional(check_labels)),
+    **dict.fromkeys(FLAGS, _optional(check_flag)),
+    "metadata": _optional(_check_small_metadata),
+    "system_prompt": _optional(_text(0, SYSTEM_PROMPT_MAX)),
+    "system_prompt_id": _optional(check_uuid),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model as callers see it: one of the platform, or one of an organization with all that it inherits.
+
+    Attributes:
+        id: Its UUID, the `id` of the get document.
+        name: Its slug, the `id` of the list document (`NAME_RULE`).
+        display_name: Its name for people.
+        provider: Who makes it: `owned_by` in the list. None for an organization's model.
+        created: When it was created, in Unix seconds.
+        updated: When it was last changed, in Unix seconds.
+        position: Its place in the catalogue: models are listed by it. Taken when it is first stored.
+        organization_id: Who owns it; None for the platform.
+        parent_id: The UUID of the system model from which it inherits; None for a system model.
+        parent_name: That model's name.
+        permission_id: The id of its permission entry in the list, or None for one derived from the UUID.
+        description: Describes it, or None.
+        enabled: Whether it is listed.
+        context_window: In tokens; 0 means unknown or not applicable.
+        max_tokens: The list document's `max_tokens`, in tokens, or None when unknown. Not the output limit.
+        max_tokens_per_request: The output limit, in tokens, or None when unknown.
+        cost_per_1k_tokens: In US dollars, or None when unknown.
+        credit_multiplier: For billing, or None when unknown. None for an organization's model.
+        capabilities: In the order in which they are shown.
+        compliance: In the order in which it is shown.
+        encryption_supported: Whether requests can be encrypted end to end.
+        pii_redaction_supported: Whether personal data can be redacted.
+        supports_streaming: Whether answers can be streamed.
+        supports_tools: Whether it can call tools.
+        metadata: Any JSON object.
+        system_prompt: The whole system prompt, or None.
+        system_prompt_id: The UUID of a prompt composition, or None.
+
+    Raises:
+        InvalidValueError: A value is outside its bounds.
+    """
+
+    id: UUID
+    name: str
+    display_name: str
+    provider: str | None
+    created: int
+    updated: int
+    position: int
+    organization_id: str | None = None
+    parent_id: UUID | None = None
+    parent_name: str | None = None
+    permission_id: str | None = None
+    description: str | None = None
+    enabled: bool = True
+    context_window: int = 0
+    max_tokens: int | None = None
+    max_tokens_per_request: int | None = None
+    cost_per_1k_tokens: float | None = None
+    credit_multiplier: int | None = None
+    capabilities: tuple[str, ...] = ()
+    compliance: tuple[str, ...] = ()
+    encryption_supported: bool = False
+    pii_redaction_supported: bool = False
+    supports_streaming: bool = False
+    supports_tools: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    system_prompt: str | None = None
+    system_prompt_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        for name, check in SYSTEM_CHECKS.items():
+            if name != "provider" or self.organization_id is None:
+                check(f"model {self.name}: {name}", getattr(self, name))
+
+    @property
+    def permission(self) -> str:
+        """The id of its permission entry in the list: the given one, or one that the UUID gives."""
+        return self.permission_id or f"modelperm-{self.id.hex}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganizationModel:
+    """What an organization says of a model of its own. Whatever is None, it inherits (`domain.inheritance`).
+
+    Attributes:
+        id: Its UUID.
+        organization_id: Who owns it.
+        parent_id: The UUID of the system model from which it inherits.
+        name: Its slug (`NAME_RULE`), which no system model has, and no other model of the organization.
+        display_name: Its name for people, 1-200 characters.
+        created: In Unix seconds.
+        updated: In Unix seconds.
+        position: Its place among the organization's models.
+        enabled: Whether it is listed, while its parent is enabled too.
+        description: To 10,000 characters.
+        context_window: In tokens, 1-2,000,000.
+        max_tokens: In tokens, 1-2,000,000.
+        max_tokens_per_request: In tokens, 1-200,000.
+        cost_per_1k_tokens: In US dollars.
+        capabilities: In the order in which they are shown.
+        compliance: In the order in which it is shown.
+        encryption_supported: Whether requests can be encrypted end to end.
+        pii_redaction_supported: Whether personal data can be redacted.
+        supports_streaming: Whether answers can be streamed.
+        supports_tools: Whether it can call tools.
+        metadata: Any JSON object to 16 KB.
+        system_prompt: To 100,000 characters.
+        system_prompt_id: The UUID of a prompt composition.
+
+    Raises:
+        InvalidValueError: A value is outside its bounds.
+    """
+
+    id: UUID
+    organization_id: str
+    parent_id: UUID
+    name: str
+    display_name: str
+    created: int
+    updated: int
+    position: int
+    enabled: bool = True
+    description: str | None = None
+    context_window: int | None = None
+    max_tokens: int | None = None
+    max_tokens_per_request: int | None = None
+    cost_per_1k_tokens: float | None = None
+    capabilities: tuple[str, ...] | None = None
+    compliance: tuple[str, ...] | None = None
+    encryption_supported: bool | None = None
+    pii_redaction_supported: bool | None = None
+    supports_streaming: bool | None = None
+    supports_tools: bool | None = None
+    metadata: Mapping[str, Any] | None = None
+    system_prompt: str | None = None
+    system_prompt_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        for name, check in ORGANIZATION_CHECKS.items():
+            check(f"model {self.name}: {name}", getattr(self, name))

@@ -1,0 +1,94 @@
+"""Organizations, their API keys, and callers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from modelservice.domain.values import ORGANIZATION_RULE, check_text, is_organization_id
+from modelservice.errors import InvalidValueError
+
+# May read the system models, and those of the caller's organization.
+MODELS_READ: Final = "models:read"
+# May read what any organization sees, by naming it. For keys of no organization: an internal gateway's, a biller's.
+MODELS_READ_ANY: Final = "models:read_any"
+SCOPES: Final = (MODELS_READ, MODELS_READ_ANY)
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """A tenant.
+
+    Attributes:
+        id: Its id at the identity provider, verbatim (`ORGANIZATION_RULE`).
+        created: When it was created here, in Unix seconds.
+
+    Raises:
+        InvalidValueError: The id breaks its rule.
+    """
+
+    id: str
+    created: int
+
+    def __post_init__(self) -> None:
+        if not is_organization_id(self.id):
+            raise InvalidValueError(f"organization id {self.id!r}: must be {ORGANIZATION_RULE}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """What is kept of an API key: never the key itself.
+
+    Attributes:
+        id: The public part, which the key carries.
+        digest: SHA-256 of the whole key, 32 bytes.
+        organization_id: The organization whose callers use it; None for a key that may read for any.
+        name: What people call it; may be empty.
+        scopes: What it may do; none by default.
+        created: In Unix seconds.
+        expires: In Unix seconds, or None for never.
+        revoked: In Unix seconds, or None.
+
+    Raises:
+        InvalidValueError: A value is outside its bounds.
+    """
+
+    id: str
+    digest: bytes = field(repr=False)
+    organization_id: str | None
+    name: str
+    scopes: frozenset[str]
+    created: int
+    expires: int | None = None
+    revoked: int | None = None
+
+    def __post_init__(self) -> None:
+        check_text("key name", self.name, shortest=0, longest=200)
+        for scope in sorted(self.scopes):
+            if scope not in SCOPES:
+                raise InvalidValueError(f"key scope {scope!r}: must be one of {', '.join(SCOPES)}")
+        if (self.organization_id is None) != (MODELS_READ_ANY in self.scopes):
+            raise InvalidValueError(
+                f"key organization: a key belongs to one, unless it has the scope {MODELS_READ_ANY}; then to none"
+            )
+        if self.expires is not None and self.expires <= self.created:
+            raise InvalidValueError("key expiry: must lie in the future")
+
+    def usable(self, now: float) -> bool:
+        """Says whether the key is neither revoked nor expired at `now`, in Unix seconds."""
+        return self.revoked is None and (self.expires is None or now < self.expires)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller.
+
+    Attributes:
+        organization_id: The organization to which it belongs, or None.
+        key_id: The API key that it presented.
+        scopes: What it may do.
+    """
+
+    organization_id: str | None
+    key_id: str
+    scopes: frozenset[str]

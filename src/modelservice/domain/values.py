@@ -1,0 +1,146 @@
+"""What single values may be. A check raises an `InvalidValueError` that names place, value and bound."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from modelservice.errors import InvalidValueError
+
+UINT32_MAX: Final = 2**32 - 1
+# JSON numbers are doubles on the wire; beyond this, integers lose digits.
+EXACT_INTEGER_MAX: Final = 2**53
+# Each level of JSON takes two or three of protobuf, whose decoders stop at 100.
+METADATA_DEPTH_MAX: Final = 30
+
+NAME_RULE: Final = (
+    "1-256 letters, digits and . _ : @ / - (no slash at an end, no empty, '.' or '..' segment, not the form of a UUID)"
+)
+ORGANIZATION_RULE: Final = "1-128 letters, digits and . _ -"
+
+_UUID_SHAPE: Final = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+_NAME_SHAPE: Final = re.compile(r"[A-Za-z0-9._:@/-]{1,256}")
+_ORGANIZATION_SHAPE: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_LABEL_SHAPE: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+
+
+def is_uuid(text: str) -> bool:
+    """Says whether the text has the canonical form of a UUID, in upper or lower case."""
+    return _UUID_SHAPE.fullmatch(text) is not None
+
+
+def is_model_name(text: str) -> bool:
+    """Says whether the text may be the name of a model (`NAME_RULE`)."""
+    if not _NAME_SHAPE.fullmatch(text) or is_uuid(text):
+        return False
+    # A client or a proxy may resolve such segments before the path arrives.
+    return all(segment not in ("", ".", "..") for segment in text.split("/"))
+
+
+def is_organization_id(text: str) -> bool:
+    """Says whether the text may be the id of an organization (`ORGANIZATION_RULE`)."""
+    return _ORGANIZATION_SHAPE.fullmatch(text) is not None
+
+
+def canonical_json(value: object) -> str:
+    """Returns the one text that stands for a JSON value: sorted keys, no spaces, ASCII only."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def check_model_name(_: str, name: object) -> None:
+    """Checks the name of a model."""
+    if not isinstance(name, str) or not is_model_name(name):
+        raise InvalidValueError(f"model name {name!r}: must be {NAME_RULE}")
+
+
+def check_uuid(what: str, value: object) -> None:
+    """Checks a UUID."""
+    if not isinstance(value, UUID):
+        raise InvalidValueError(f"{what} is {value!r}: must be a UUID")
+
+
+def check_text(what: str, text: object, *, shortest: int, longest: int) -> None:
+    """Checks a text; lengths are in characters."""
+    if not isinstance(text, str):
+        raise InvalidValueError(f"{what} is {text!r}: must be a text")
+    if not shortest <= len(text) <= longest:
+        raise InvalidValueError(f"{what} has {len(text)} characters: must have {shortest} to {longest}")
+    _check_unicode(what, text)
+    if "\0" in text:
+        # Postgres keeps no NUL in a text.
+        raise InvalidValueError(f"{what}: must not hold the character NUL")
+
+
+def check_number(what: str, number: object, *, least: int = 0, most: int = UINT32_MAX) -> None:
+    """Checks a whole number."""
+    if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
+        raise InvalidValueError(f"{what} is {number!r}: must be a whole number from {least} to {most}")
+
+
+def check_price(what: str, price: object) -> None:
+    """Checks a price."""
+    number = isinstance(price, int | float) and not isinstance(price, bool)
+    if not (number and math.isfinite(price) and price >= 0):  # type: ignore[arg-type, operator]
+        raise InvalidValueError(f"{what} is {price!r}: must be a finite number from 0")
+
+
+def check_flag(what: str, flag: object) -> None:
+    """Checks a truth value."""
+    if not isinstance(flag, bool):
+        raise InvalidValueError(f"{what} is {flag!r}: must be true or false")
+
+
+def check_labels(what: str, labels: object) -> None:
+    """Checks a list of words such as capabilities."""
+    if not isinstance(labels, tuple):
+        raise InvalidValueError(f"{what} is {labels!r}: must be a list")
+    for label in labels:
+        if not isinstance(label, str) or not _LABEL_SHAPE.fullmatch(label):
+            raise InvalidValueError(f"{what}: {label!r} must be lower-case words joined by '-', '_' or '.'")
+    if len(set(labels)) != len(labels):
+        raise InvalidValueError(f"{what}: holds the same word twice")
+
+
+def check_metadata(what: str, metadata: object) -> None:
+    """Checks that a value is a JSON object that every part of the service can carry."""
+    if not isinstance(metadata, Mapping):
+        raise InvalidValueError(f"{what}: must be a JSON object")
+    _check_json(what, metadata, depth=1)
+
+
+def _check_json(what: str, value: object, depth: int) -> None:  # noqa: C901, PLR0912  (a case for each kind of value)
+    if depth > METADATA_DEPTH_MAX:
+        raise InvalidValueError(f"{what}: deeper than {METADATA_DEPTH_MAX} levels")
+    match value:
+        case None | bool():
+            pass
+        case str():
+            _check_unicode(what, value)
+        case int():
+            if abs(value) > EXACT_INTEGER_MAX:
+                raise InvalidValueError(f"{what}: the integer {value} is beyond 2^53")
+        case float():
+            if not math.isfinite(value):
+                raise InvalidValueError(f"{what}: {value} is no JSON number")
+        case Mapping():
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise InvalidValueError(f"{what}: the key {key!r} is not a text")
+                _check_unicode(what, key)
+                _check_json(what, item, depth + 1)
+        case list() | tuple():
+            for item in value:
+                _check_json(what, item, depth + 1)
+        case _:
+            raise InvalidValueError(f"{what}: {value!r} is no JSON value")
+
+
+def _check_unicode(what: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidValueError(f"{what}: is not valid Unicode") from None

@@ -1,0 +1,50 @@
+"""What the audit says of values: everything but prompts, which it knows by length and digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from modelservice.store.database import Access, Database
+from modelservice.store.queries import AuditRow, read
+
+# By field: the value before and after.
+Difference = Mapping[str, tuple[Any, Any]]
+
+
+def difference(old: object, new: object, fields: Iterable[str]) -> dict[str, tuple[Any, Any]]:
+    """Returns the fields in which two things differ, with both values. None for a thing is None for each field."""
+    pairs = {name: (getattr(old, name, None), getattr(new, name, None)) for name in fields}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def audited(changes: Difference) -> dict[str, list[Any]]:
+    """Returns a difference as the audit keeps it."""
+    return {name: [_value(name, value) for value in pair] for name, pair in changes.items()}
+
+
+def list_audit(database_url: str, since: int) -> list[AuditRow]:
+    """Returns who did what since a time, oldest first.
+
+    Args:
+        database_url: Where.
+        since: In Unix seconds.
+
+    Raises:
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    with read(Database(database_url, Access.READ)) as queries:
+        return queries.audit(since)
+
+
+def _value(name: str, value: object) -> object:
+    match value:
+        case str() if name == "system_prompt":
+            return {"characters": len(value), "sha256": hashlib.sha256(value.encode()).hexdigest()}
+        case UUID():
+            return str(value)
+        case _:
+            return value

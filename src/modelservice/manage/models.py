@@ -1,0 +1,284 @@
+"""Models, one at a time: those that organizations own, and system models."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import secrets
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from modelservice.domain.inheritance import INHERITED, check_claims, inherit
+from modelservice.domain.model import SYSTEM_CHECKS, Model, OrganizationModel
+from modelservice.domain.values import is_uuid
+from modelservice.errors import ConflictError, InvalidValueError
+from modelservice.manage.auditing import audited, difference
+from modelservice.manage.catalogue import UPDATED
+from modelservice.store.database import Access, Database
+from modelservice.store.queries import Queries, read
+from modelservice.store.sources import Sourced
+from modelservice.store.writing import Write, write
+
+# What `update` can change of either kind.
+_SYSTEM_FIELDS: Final = frozenset(SYSTEM_CHECKS) - {"name", "created", "updated", "permission_id"}
+_OWN_FIELDS: Final = frozenset((*INHERITED, "display_name", "enabled"))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which model is meant.
+
+    Attributes:
+        model: A UUID, or a name.
+        organization_id: Whose name it is; None for a system model's.
+    """
+
+    model: str
+    organization_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A model as callers see it, with what it is made of: one of the two.
+
+    Attributes:
+        model: As callers see it.
+        sourced: A system model, with its sources.
+        own: What an organization says of its model.
+    """
+
+    model: Model
+    sourced: Sourced | None = None
+    own: OrganizationModel | None = None
+
+
+def create_model(
+    database_url: str, actor: str, organization_id: str, parent: str, fields: Mapping[str, Any], *, prompt_quota: int
+) -> Model:
+    """Creates a model of an organization.
+
+    Args:
+        database_url: Where.
+        actor: Who does it, for the audit.
+        organization_id: Who owns it.
+        parent: The system model from which it inherits: its name or UUID.
+        fields: What the organization says (`domain.model.OrganizationModel`): `display_name`, and what is not to be
+            inherited. Without `name`, the model gets one made of its display name.
+        prompt_quota: How many bytes the system prompts of an organization may take.
+
+    Returns:
+        The model, as callers see it.
+
+    Raises:
+        InvalidValueError: A value is outside its bounds, or claims more than the parent has.
+        ConflictError: There is no such organization or parent, or the name is taken.
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    values = dict(fields)
+    values["name"] = values.get("name") or _slug(str(values["display_name"]))
+    with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
+        if not change.organization(organization_id):
+            raise ConflictError(f"organization {organization_id}: does not exist")
+        base = _parent(change, parent)
+        own = OrganizationModel(
+            **values,
+            id=uuid4(),
+            organization_id=organization_id,
+            parent_id=base.id,
+            created=change.now,
+            updated=change.now,
+            position=change.last_organization_position() + 1,
+        )
+        check_claims(own, base)
+        if change.model(own.name):
+            raise ConflictError(f"model {own.name}: a system model has this name")
+        if change.organization_models(organization_id=organization_id, name=own.name):
+            raise ConflictError(f"model {own.name}: the organization {organization_id} has one of this name")
+        _require_quota(change, own, prompt_quota)
+        change.add_organization_model(own)
+        fields_said = (*_OWN_FIELDS, "name", "parent_id")
+        change.record("models.create", _subject(own), {"changed": audited(difference(None, own, sorted(fields_said)))})
+    return inherit(own, base)
+
+
+def update_model(
+    database_url: str,
+    actor: str,
+    ref: ModelRef,
+    fields: Mapping[str, Any],
+    *,
+    inherited: Collection[str] = (),
+    prompt_quota: int,
+) -> Model:
+    """Changes a model. What is the same already changes nothing.
+
+    Args:
+        database_url: Where.
+        actor: Who does it, for the audit.
+        ref: Which.
+        fields: The new values. Those of a system model outlast every later import.
+        inherited: Fields that an organization's model is to inherit from now on.
+        prompt_quota: How many bytes the system prompts of an organization may take.
+
+    Returns:
+        The model, as callers see it.
+
+    Raises:
+        InvalidValueError: A value is outside its bounds, claims more than the parent has, or is not this model's.
+        ConflictError: There is no such model.
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
+        found = _existing(change, ref)
+        if found.own:
+            return _update_own(change, found.own, {**fields, **dict.fromkeys(inherited)}, prompt_quota)
+        for name in inherited:
+            raise InvalidValueError(f"model {found.model.name}: {name}: a system model inherits nothing")
+        return _update_system(change, found, fields)
+
+
+def delete_model(database_url: str, actor: str, ref: ModelRef) -> None:
+    """Deletes a model. Its UUID is never used again; its name may be.
+
+    Args:
+        database_url: Where.
+        actor: Who does it, for the audit.
+        ref: Which.
+
+    Raises:
+        ConflictError: There is no such model, or others inherit from it.
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
+        found = _existing(change, ref)
+        children = change.organization_models(parent_id=found.model.id)
+        if children:
+            raise ConflictError(f"model {found.model.name}: {len(children)} models of organizations inherit from it")
+        if found.own:
+            change.delete_organization_model(found.own.id)
+            change.record("models.delete", _subject(found.own), {"id": str(found.own.id)})
+        else:
+            change.delete_model(found.model.id)
+            change.record("models.delete", found.model.name, {"id": str(found.model.id)})
+
+
+def list_models(database_url: str, organization_id: str | None) -> list[Model]:
+    """Returns an organization's models, or for None the system models, as callers see them, in their order.
+
+    Raises:
+        ConflictError: There is no such organization.
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    with read(Database(database_url, Access.READ)) as queries:
+        if organization_id is None:
+            return sorted((item.model for item in queries.models().values()), key=lambda model: model.position)
+        if not queries.organization(organization_id):
+            raise ConflictError(f"organization {organization_id}: does not exist")
+        parents = {item.model.id: item.model for item in queries.models().values()}
+        owned = queries.organization_models(organization_id=organization_id)
+        return [inherit(own, parents[own.parent_id]) for own in owned]
+
+
+def show_model(database_url: str, ref: ModelRef) -> Stored:
+    """Returns a model.
+
+    Raises:
+        ConflictError: There is no such model.
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database refuses.
+    """
+    with read(Database(database_url, Access.READ)) as queries:
+        return _existing(queries, ref)
+
+
+def stored(queries: Queries, own: OrganizationModel) -> Stored:
+    """Returns an organization's model with all that it inherits."""
+    parent = queries.model(str(own.parent_id))
+    if parent is None:
+        raise AssertionError("a model without its parent")
+    return Stored(inherit(own, parent.model), own=own)
+
+
+def _existing(queries: Queries, ref: ModelRef) -> Stored:
+    own: OrganizationModel | None = None
+    if ref.organization_id is None:
+        sourced = queries.model(ref.model)
+        if sourced:
+            return Stored(sourced.model, sourced=sourced)
+    if is_uuid(ref.model):
+        own = queries.organization_model(UUID(ref.model))
+    elif ref.organization_id is not None:
+        own = next(iter(queries.organization_models(organization_id=ref.organization_id, name=ref.model)), None)
+    if own is None or ref.organization_id not in (None, own.organization_id):
+        whose = f" of the organization {ref.organization_id}" if ref.organization_id else ""
+        raise ConflictError(f"model {ref.model}: there is no such model{whose}")
+    return stored(queries, own)
+
+
+def _parent(change: Write, parent: str) -> Model:
+    sourced = change.model(parent)
+    if sourced is None:
+        raise ConflictError(f"parent {parent}: there is no such system model")
+    return sourced.model
+
+
+def _update_own(change: Write, own: OrganizationModel, fields: Mapping[str, Any], prompt_quota: int) -> Model:
+    for name in fields:
+        if name not in _OWN_FIELDS:
+            raise InvalidValueError(f"model {own.name}: {name}: is its parent's")
+    parent = _parent(change, str(own.parent_id))
+    new = dataclasses.replace(own, **fields)
+    changes = difference(own, new, _OWN_FIELDS)
+    if changes:
+        # What was said before the parent shrank may stay as it is.
+        check_claims(new, parent, changes)
+        new = dataclasses.replace(new, updated=change.now)
+        _require_quota(change, new, prompt_quota)
+        change.update_organization_model(new)
+        change.record("models.update", _subject(new), {"changed": audited(changes)})
+    return inherit(new, parent)
+
+
+def _update_system(change: Write, found: Stored, fields: Mapping[str, Any]) -> Model:
+    for name in fields:
+        if name not in _SYSTEM_FIELDS:
+            raise InvalidValueError(f"model {found.model.name}: {name}: cannot be changed")
+    new = dataclasses.replace(found.model, **fields)
+    changes = difference(found.model, new, _SYSTEM_FIELDS)
+    if changes and found.sourced:
+        new = dataclasses.replace(new, updated=change.now)
+        sources = {**found.sourced.sources, **dict.fromkeys(changes, UPDATED)}
+        change.update_models([Sourced(new, found.sourced.source, sources)])
+        change.record("models.update", new.name, {"changed": audited(changes)})
+    return new
+
+
+def _require_quota(change: Write, own: OrganizationModel, prompt_quota: int) -> None:
+    others = [
+        model.system_prompt or ""
+        for model in change.organization_models(organization_id=own.organization_id)
+        if model.id != own.id
+    ]
+    size = sum(len(prompt.encode()) for prompt in (*others, own.system_prompt or ""))
+    if own.system_prompt and size > prompt_quota:
+        raise InvalidValueError(
+            f"model {own.name}: system_prompt: the prompts of {own.organization_id} would have {size} bytes: "
+            f"must have at most {prompt_quota}"
+        )
+
+
+def _subject(own: OrganizationModel) -> str:
+    return f"{own.organization_id}: {own.name}"
+
+
+def _slug(display_name: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", display_name.lower()).strip("-")[:200]
+    suffix = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(6))
+    return f"{words or 'model'}-{suffix}"

@@ -1,0 +1,57 @@
+"""What a first start needs, without a question, and as often as one likes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from modelservice.domain.principal import MODELS_READ
+from modelservice.errors import ConflictError
+from modelservice.manage.catalogue import import_catalogue, load_documented
+from modelservice.manage.catalogue_file import read_file
+from modelservice.manage.database import migrate
+from modelservice.manage.keys import create_key
+from modelservice.manage.organizations import create_organization, list_organizations
+
+
+def set_up(
+    database_url: str, actor: str, catalogue: Path | None, organization_id: str | None, key_file: Path | None
+) -> None:
+    """Migrates the database, imports a catalogue, and makes an organization with a key.
+
+    Args:
+        database_url: Where.
+        actor: Who does it, for the audit.
+        catalogue: The catalogue file, imported each time; None for the documented one, where there never was a model.
+        organization_id: Made when it is not there; None for none.
+        key_file: Gets a key of the organization, which may read, and can be read by its owner alone. One that exists
+            is left as it is.
+
+    Raises:
+        InvalidCatalogueError: The catalogue cannot be imported.
+        ConflictError: The key file cannot be written.
+        SchemaMismatchError: The database holds something else, or a newer version's schema. It was not touched.
+        DatabaseUnavailableError: The database cannot be reached, or refuses.
+    """
+    migrate(database_url)
+    if catalogue:
+        import_catalogue(database_url, actor, read_file(catalogue))
+    else:
+        load_documented(database_url, actor)
+    if organization_id is None or key_file is None:
+        return
+    if organization_id not in {organization.id for organization in list_organizations(database_url)}:
+        create_organization(database_url, actor, organization_id)
+    if key_file.exists() and key_file.stat().st_size:
+        return
+    # The file first: a key that cannot be written down would be lost.
+    try:
+        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o600)
+            key = create_key(
+                database_url, actor, organization_id, scopes={MODELS_READ}, name=f"init: {key_file.name}"[:200]
+            )
+            file.write(f"{key.text}\n")
+    except OSError as error:
+        raise ConflictError(f"key file {key_file}: {error.strerror}") from None

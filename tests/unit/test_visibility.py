@@ -1,0 +1,144 @@
+"""Who sees what: drawn at random, asked over gRPC, and compared with the rule in ten lines."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from modelservice.app import _gate
+from modelservice.catalogue.refresher import Catalogue
+from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
+from modelservice.manage.catalogue import import_catalogue
+from modelservice.manage.database import migrate
+from modelservice.manage.keys import create_key
+from modelservice.manage.models import ModelRef, create_model, update_model
+from modelservice.manage.organizations import create_organization
+from modelservice.rpc.server import Server
+from modelservice.store.database import Access, Database
+from modelservice.store.reading import read_changes
+from modelservice.telemetry import make_log
+from modelservice.v1 import model_service_pb2 as pb
+from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from tests.harness import free_ports, wait_until
+
+SYSTEM = ("base-1", "base-2")
+ORGANIZATIONS = ("one", "two", "three")
+QUOTA = 10_000
+HEADER = "x-modelservice-organization"
+
+
+@dataclass
+class World:
+    """A running server, and what was put into its database."""
+
+    url: str
+    stub: Any = None
+    catalogue: Any = None
+    # Name, owner (None: the system), and whether it is enabled in effect, by UUID.
+    models: dict[str, tuple[str, str | None, bool]] = field(default_factory=dict)
+    # Organization and scopes, by key.
+    keys: dict[str, tuple[str | None, frozenset[str]]] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    one = World(f"sqlite:///{Path(tmp_path_factory.mktemp('world')) / 'test.db'}")
+    migrate(one.url)
+    log = make_log(io.StringIO(), "error")
+    one.catalogue = Catalogue(partial(read_changes, Database(one.url, Access.READ)), 0.01, log)
+    server = Server(one.catalogue, _gate(), log, reflection_enabled=False)
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    assert server.start(address)
+    one.catalogue.start(server.health.serve)
+    entries = [{"name": name, "display_name": name, "provider": "p"} for name in SYSTEM]
+    import_catalogue(one.url, "test", [entries[0], entries[1] | {"enabled": False}])
+    for name in ORGANIZATIONS:
+        create_organization(one.url, "test", name)
+        one.keys[create_key(one.url, "test", name, scopes={MODELS_READ}).text] = (name, frozenset({MODELS_READ}))
+        one.keys[create_key(one.url, "test", name, scopes=()).text] = (name, frozenset())
+    one.keys[create_key(one.url, "test", None, scopes={MODELS_READ_ANY}).text] = (None, frozenset({MODELS_READ_ANY}))
+    with grpc.insecure_channel(address) as channel:
+        one.stub = ModelServiceStub(channel)
+        settle(one)
+        for entry in one.catalogue.snapshot.names.values():
+            one.models[str(entry.model.id)] = (entry.model.name, None, entry.model.enabled)
+        yield one
+    hurried = threading.Event()
+    hurried.set()
+    server.stop(0, hurried)
+    one.catalogue.close()
+
+
+def settle(world: World) -> None:
+    """Waits until the server has all that the database has."""
+
+    def settled() -> bool:
+        snapshot = world.catalogue.snapshot
+        return snapshot is not None and read_changes(Database(world.url, Access.READ), snapshot.revision) is None
+
+    wait_until(settled, "the server is up to date")
+
+
+def rule(world: World, key: str, named: str | None) -> set[str] | str:
+    """The rule: the UUIDs of the models that a caller sees, or the refusal."""
+    organization, scopes = world.keys[key]
+    if MODELS_READ_ANY in scopes:
+        organization = named
+    elif MODELS_READ not in scopes or named is not None:
+        return "ACCESS_DENIED"
+    return {uuid for uuid, (_, owner, _) in world.models.items() if owner in (None, organization)}
+
+
+names = st.sampled_from(["a", "b", "c/d"])
+creations = st.tuples(st.sampled_from(ORGANIZATIONS), names, st.sampled_from(SYSTEM), st.booleans())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(created=st.lists(creations, max_size=3), data=st.data())
+def test_every_answer_is_what_the_rule_says(
+    world: World, created: list[tuple[str, str, str, bool]], data: st.DataObject
+) -> None:
+    for organization, name, parent, enabled in created:
+        if (name, organization) in {(taken, owner) for taken, owner, _ in world.models.values()}:
+            continue
+        model = create_model(
+            world.url, "test", organization, parent, {"name": name, "display_name": name}, prompt_quota=QUOTA
+        )
+        ref = ModelRef(name, organization)
+        update_model(world.url, "test", ref, {"enabled": enabled}, prompt_quota=QUOTA)
+        world.models[str(model.id)] = (name, organization, enabled and parent == "base-1")
+    settle(world)
+    key = data.draw(st.sampled_from(sorted(world.keys)), "key")
+    named = data.draw(st.none() | st.sampled_from([*ORGANIZATIONS, "nobody"]), "named")
+    metadata = [("authorization", f"Bearer {key}"), *([(HEADER, named)] if named else [])]
+    expected = rule(world, key, named)
+
+    def get(model_id: str) -> str:
+        try:
+            return str(world.stub.GetModel(pb.GetModelRequest(model_id=model_id), metadata=metadata).id)
+        except grpc.RpcError as error:
+            return str(error.details())
+
+    if isinstance(expected, str):
+        with pytest.raises(grpc.RpcError) as raised:
+            world.stub.ListModels(pb.ListModelsRequest(), metadata=metadata)
+        assert grpc.StatusCode.PERMISSION_DENIED == raised.value.code()
+        assert {"Access to models endpoint denied"} == {get(uuid) for uuid in world.models}
+        return
+    listed = world.stub.ListModels(pb.ListModelsRequest(), metadata=metadata).data
+    enabled_names = [world.models[uuid][0] for uuid in world.models if uuid in expected and world.models[uuid][2]]
+    assert sorted(enabled_names) == sorted(item.id for item in listed)
+    visible_names = {world.models[uuid][0]: uuid for uuid in expected}
+    for uuid, (name, _, _) in world.models.items():
+        assert (uuid if uuid in expected else f"The model '{uuid}' does not exist") == get(uuid)
+        assert visible_names.get(name, f"The model '{name}' does not exist") == get(name)
