@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from modelservice.domain.values import EXACT_INTEGER_MAX, UINT32_MAX
 from modelservice.manage.catalogue import import_catalogue
+from modelservice.manage.models import create_model
 from tests.conftest import Keys, prepare
 from tests.harness import Place, Process, wait_until
 
@@ -65,6 +66,13 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Plac
     )
     printed.database_url = ready.database_url
     keys = prepare(ready)
+    owned = {
+        "name": "own/bot",
+        "display_name": '"\\ü\u2028',
+        "metadata": {"b": [None, 1.5], "a": {}},
+        "system_prompt": "\n",
+    }
+    create_model(ready.database_url, "test", "acme", "gpt-4o", owned, prompt_quota=100)
     with Process(ready, "run") as one, Process(printed, "run") as other:
         one.wait_for("ready: ")
         other.wait_for("ready: ")
@@ -99,8 +107,10 @@ def shape(value: Any) -> Any:
             return type(value)
 
 
-def test_the_documented_catalogue(both: tuple[Place, Place, Keys]) -> None:
-    for item in same(both, "/v1/models")["data"]:
+def test_the_documented_catalogue_and_an_organizations_model(both: tuple[Place, Place, Keys]) -> None:
+    listed = same(both, "/v1/models")["data"]
+    assert {"gpt-4o", "own/bot"} < {item["id"] for item in listed}
+    for item in listed:
         same(both, f"/v1/models/{item['id']}")
 
 

@@ -31,6 +31,7 @@ class Tenants:
     rival: str
     gateway: str
     bot: Model
+    process: Process
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
     gateway = create_key(url, "test", None, scopes={MODELS_READ_ANY}).text
     with Process(place, "run") as process:
         process.wait_for("ready: ")
-        yield Tenants(place, acme, rival, gateway, bot)
+        yield Tenants(place, acme, rival, gateway, bot, process)
 
 
 def test_in_the_list_it_looks_as_fine_tuned_models_did(tenants: Tenants) -> None:
@@ -127,6 +128,8 @@ def test_a_gateway_acts_for_the_organization_that_it_names(tenants: Tenants) -> 
     assert 10 == len(names((HEADER, "rival")))
     # Not even whether an organization exists can be learned.
     assert 10 == len(names((HEADER, "nobody")))
+    # The log tells for whom each call was.
+    wait_until(lambda: '"organization": "nobody", "key_id"' in tenants.process.errors, "the call is logged")
 
 
 def test_nobody_else_may_name_one(tenants: Tenants) -> None:

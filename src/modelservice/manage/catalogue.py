@@ -182,6 +182,7 @@ def _plan(change: Write, wanted: Sequence[Mapping[str, Any]], source: str, *, pr
 
 def _require_no_conflict(change: Write, wanted: Sequence[Mapping[str, Any]], held: Mapping[str, Sourced]) -> None:
     names = {item.model.id: name for name, item in held.items()}
+    used_once = change.taken_ids({values["id"] for values in wanted if "id" in values}) - names.keys()
     conflicts = []
     for values in wanted:
         name, model_id = values["name"], values.get("id")
@@ -191,7 +192,7 @@ def _require_no_conflict(change: Write, wanted: Sequence[Mapping[str, Any]], hel
             conflicts.append(f"model {name}: has the id {held[name].model.id}, which never changes")
         elif name not in held and model_id in names:
             conflicts.append(f"model {name}: the id {model_id} belongs to {names[model_id]}")
-        elif name not in held and change.is_taken(model_id):
+        elif model_id in used_once:
             conflicts.append(f"model {name}: the id {model_id} was another model's, and is never used again")
     for name, organization_id in change.holders({values["name"] for values in wanted} - held.keys()).items():
         conflicts.append(f"model {name}: the organization {organization_id} has a model of this name")
@@ -200,10 +201,11 @@ def _require_no_conflict(change: Write, wanted: Sequence[Mapping[str, Any]], hel
 
 
 def _plan_removals(change: Write, plan: _Plan, held: Mapping[str, Sourced], kept: set[str], source: str) -> None:
+    parents = change.parent_ids()
     for name, item in held.items():
         if name in kept or item.source != source:
             continue
-        if not change.organization_models(parent_id=item.model.id):
+        if item.model.id not in parents:
             plan.removed.append(item.model.id)
             plan.report.removed.append(name)
         elif item.model.enabled:

@@ -33,6 +33,7 @@ class Call:
 
     Attributes:
         principal: Who calls; the handler sets it once it knows, and the log tells.
+        organization_id: For which organization, likewise.
         request_id: The caller's `x-request-id`, or one made here.
         initial_metadata: What is sent before the answer, should there be one.
     """
@@ -43,6 +44,7 @@ class Call:
         self._watchdog = watchdog
         self._metadata = context.invocation_metadata()
         self.principal: Principal | None = None
+        self.organization_id: str | None = None
         self.initial_metadata: tuple[tuple[str, str], ...] = ()
         self.request_id = self._request_id()
 
@@ -121,7 +123,7 @@ class Boundary:
                 method=method,
                 code=refusal.kind.code if refusal else "ok",
                 request_id=call.request_id,
-                organization=call.principal.organization_id if call.principal else None,
+                organization=call.organization_id,
                 key_id=call.principal.key_id if call.principal else None,
                 ms=round((time.perf_counter() - started) * 1000, 3),
             )

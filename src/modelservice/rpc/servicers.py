@@ -113,7 +113,8 @@ def _admit(call: Call, catalogue: Answers, gate: Gate) -> tuple[Snapshot, str | 
     if snapshot is None:
         raise Refusal(UNAVAILABLE)
     call.principal = gate.authenticate(call.values("authorization"), snapshot)
-    viewing_for = gate.viewer(call.principal, call.values(ORGANIZATION_KEY))
+    call.organization_id = call.principal.organization_id
+    call.organization_id = viewing_for = gate.viewer(call.principal, call.values(ORGANIZATION_KEY))
     if call.principal.organization_id is None:
         # One key, several answers.
         call.vary(ORGANIZATION_KEY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -136,26 +136,40 @@ class Queries:
 
     def holders(self, names: Collection[str]) -> dict[str, str]:
         """Returns which of these names an organization's model has, each with one organization that has it."""
-        table, wanted = organization_models, sorted(names)
+        table = organization_models
         found: dict[str, str] = {}
-        for begin in range(0, len(wanted), _CHUNK):
+        for chunk in _chunks(sorted(names)):
             rows = self._connection.execute(
-                select(table.c.name, table.c.organization_id).where(table.c.name.in_(wanted[begin : begin + _CHUNK]))
+                select(table.c.name, table.c.organization_id).where(table.c.name.in_(chunk))
             )
             found |= {row.name: row.organization_id for row in rows}
         return found
 
-    def is_taken(self, model_id: UUID) -> bool:
-        """Says whether a UUID is, or ever was, a model's."""
-        return any(
-            self._connection.execute(select(table.c.id).where(table.c.id == str(model_id))).first()
-            for table in (models, organization_models)
-        )
+    def taken_ids(self, ids: Collection[UUID]) -> set[UUID]:
+        """Returns which of these UUIDs are, or ever were, a model's."""
+        taken: set[UUID] = set()
+        for chunk in _chunks(sorted(map(str, ids))):
+            for table in (models, organization_models):
+                taken |= {
+                    UUID(row.id) for row in self._connection.execute(select(table.c.id).where(table.c.id.in_(chunk)))
+                }
+        return taken
+
+    def parent_ids(self) -> set[UUID]:
+        """Returns the UUIDs of the system models from which others inherit."""
+        table = organization_models
+        rows = self._connection.execute(select(table.c.parent_id).where(table.c.deleted.is_(false())).distinct())
+        return {UUID(row.parent_id) for row in rows}
 
     def audit(self, since: int) -> list[AuditRow]:
         """Returns the writes since a time, in Unix seconds, oldest first."""
         rows = self._connection.execute(select(audit).where(audit.c.created >= since).order_by(audit.c.revision))
         return [AuditRow(row.revision, row.created, row.actor, row.action, row.subject, row.detail) for row in rows]
+
+
+def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for begin in range(0, len(values), _CHUNK):
+        yield values[begin : begin + _CHUNK]
 
 
 def _sourced(row: Mapping[str, Any]) -> Sourced:
