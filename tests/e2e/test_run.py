@@ -86,6 +86,8 @@ def test_demo_puts_no_key_into_somebodys_database(place: Place) -> None:
 @pytest.mark.parametrize("victim", ["server", "envoy"])
 def test_a_process_that_dies_ends_the_command_with_a_message(place: Place, victim: str) -> None:
     prepare(place)
+    # Nobody waits for a drain then.
+    place.settings["MODELSERVICE_DRAIN_SECONDS"] = "300"
     with Process(place, "run") as process:
         process.wait_for("ready: ")
         children = process.children()

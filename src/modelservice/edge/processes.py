@@ -91,6 +91,9 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error:
+            # What went wrong is to be said now, not after a drain.
+            self._hurried.set()
         for name in list(self._children):
             self._end(name)
         self._folder.cleanup()
@@ -133,7 +136,7 @@ class Processes:
                 command,
                 stdout=sys.stderr.fileno(),
                 process_group=0,
-                preexec_fn=_prepare_child,  # noqa: PLW1509  (no other thread runs yet)
+                preexec_fn=_prepare_child,  # noqa: PLW1509  (the one other thread waits for signals, and holds no lock)
             )
         except OSError as error:
             raise EdgeError(f"cannot start {name}: {command[0]}: {os.strerror(error.errno or 0)}") from None
@@ -149,16 +152,15 @@ class Processes:
         child = self._children.pop(name)
         if child.poll() is None:
             child.terminate()
-        deadline = time.monotonic() + self._patience
-        hurried = False
+        begun = time.monotonic()
         while child.poll() is None:
-            if self._hurried.is_set() and not hurried:
-                hurried = True
-                child.terminate()
-                deadline = time.monotonic() + _END_MAX
-            if time.monotonic() > deadline:
-                child.kill()
             time.sleep(_LOOK_INTERVAL)
+            hurried = self._hurried.is_set()
+            if hurried:
+                # Again and again: two signals at once can arrive as one.
+                child.terminate()
+            if time.monotonic() - begun > (_END_MAX if hurried else self._patience):
+                child.kill()
 
 
 def _prepare_child() -> None:
