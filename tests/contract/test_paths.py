@@ -156,7 +156,6 @@ def test_any_other_parameter_is_refused_by_name(named: tuple[Place, Keys], path:
         {"user-agent": "Ünï".encode().decode("latin-1")},
         {"te": "gzip"},
         {"accept-encoding": "gzip, br", "accept": "text/html"},
-        {"x-envoy-upstream-rq-timeout-ms": "1"},
         {"x-envoy-original-path": "/v1/models?model_id=claude-3-opus"},
     ],
     ids=lambda headers: next(iter(headers)),
@@ -168,6 +167,16 @@ def test_headers_that_mean_nothing_here_change_nothing(named: tuple[Place, Keys]
         place.rest("/v1/models/gpt-4o", keys.reader).body
         == place.rest("/v1/models/gpt-4o", keys.reader, headers=headers).body
     )
+
+
+def test_a_client_cannot_tell_envoy_how_to_do_its_work(named: tuple[Place, Keys]) -> None:
+    place, keys = named
+    headers = {"x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-max-retries": "0", "x-envoy-retry-on": "5xx"}
+
+    # One of them would be late, if it mattered.
+    statuses = {place.rest("/v1/models", keys.reader, headers=headers).status for _ in range(100)}
+
+    assert {200} == statuses
 
 
 def test_a_query_is_refused_to_nobody_who_may_not_know(named: tuple[Place, Keys]) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from modelservice.domain.principal import MODELS_READ
-from modelservice.manage.catalogue import import_catalogue
-from modelservice.manage.catalogue_file import documented
 from modelservice.manage.keys import create_key, revoke_key
+from modelservice.manage.models import ModelRef, update_model
 from tests.conftest import Service, prepare
 from tests.harness import Place, Process, wait_until
 
@@ -44,9 +43,8 @@ def test_a_changed_model_is_changed_in_both_documents(place: Place) -> None:
     keys = prepare(place)
     with Process(place, "run") as process:
         process.wait_for("ready: ")
-        changed = [fields | {"context_window": 5} for fields in documented() if fields["name"] == "gpt-4o"]
 
-        import_catalogue(place.database_url, "test", changed)
+        update_model(place.database_url, "test", ModelRef("gpt-4o"), {"context_window": 5}, prompt_quota=0)
 
         wait_until(
             lambda: place.rest("/v1/models/gpt-4o", keys.reader).json["contextWindow"] == 5, "the change is answered"

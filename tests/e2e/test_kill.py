@@ -9,6 +9,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from modelservice.manage.catalogue import import_catalogue
 from modelservice.manage.database import migrate
 from modelservice.store.database import Access, Database
@@ -32,6 +34,7 @@ def names(url: str) -> set[str]:
     return {model.display_name for model in read.models}
 
 
+@pytest.mark.timeout(300)
 def test_an_import_is_whole_or_not_there(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'test.db'}"
     migrate(url)
