@@ -16,7 +16,6 @@ from modelservice import config
 from modelservice.cli.options import actor_option
 from modelservice.cli.output import json_option, print_rows, tracked
 from modelservice.manage.catalogue import (
-    DOCUMENTED,
     FILE,
     UPDATED,
     ImportReport,
@@ -33,8 +32,8 @@ def catalogue() -> None:
 
 
 def _source(_: click.Context, __: click.Parameter, value: str) -> str:
-    if value in (UPDATED, DOCUMENTED):
-        raise click.BadParameter(f"{value!r} is a name that the service itself uses")
+    if value == UPDATED:
+        raise click.BadParameter(f"{value!r} stands for what `models update` said")
     return value
 
 
