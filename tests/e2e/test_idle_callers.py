@@ -129,11 +129,17 @@ def test_one_watcher_too_many_is_refused_and_room_is_made_again(own: tuple[Place
 
     refused = (grpc.StatusCode.UNAVAILABLE, "Too many watchers")
     with contextlib.ExitStack() as stack:
-        for _ in range(2):
-            deaf = stack.enter_context(contextlib.closing(DeafClient(place)))
-            deaf.watch(WATCHERS_MAX // 2)
-        with channel(place.grpc) as one:
-            wait_until(lambda: watch_with(one) == refused, "a watcher too many is refused")
+        deaf = stack.enter_context(contextlib.closing(DeafClient(place)))
+        one = stack.enter_context(channel(place.grpc))
+
+        def full() -> bool:
+            if watch_with(one) == refused:
+                return True
+            deaf.watch(8)
+            return False
+
+        deaf.watch(WATCHERS_MAX - 8)
+        wait_until(full, "a watcher too many is refused")
         others_are_served(place, keys)
     with channel(place.grpc) as one:
         wait_until(lambda: watch_with(one) == health_pb2.HealthCheckResponse.SERVING, "a watcher is taken again")

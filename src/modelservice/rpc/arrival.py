@@ -16,8 +16,9 @@ import grpc
 
 # How long a caller may take to send its message after its headers, in seconds: clients send both at once.
 PATIENCE: Final = 1.0
-# The same while more than CROWD calls wait: what comes first then is that threads are free.
-PATIENCE_IN_A_CROWD: Final = 0.02
+# The same while many wait: what comes first then is that threads are free. Long enough for messages that are on their
+# way to a busy server.
+PATIENCE_IN_A_CROWD: Final = 0.05
 
 
 class Watchdog:

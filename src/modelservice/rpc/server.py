@@ -15,9 +15,10 @@ from modelservice.rpc.boundary import Boundary
 from modelservice.rpc.health import HEALTH_SERVICE, Health
 from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
 
-# Threads are made as they are needed. What needs many is callers who open calls and send nothing: half of these may
+# Threads are made as they are needed. What needs many is callers who open calls and send nothing: so many of them may
 # wait for a message before the watchdog loses patience (rpc.arrival).
 _THREADS: Final = 256
+_CROWD: Final = 192
 # Calls at a time, watchers among them: a bound for memory, far above what the threads serve.
 _CALLS_MAX: Final = 2_000
 
@@ -48,7 +49,7 @@ class Server:
     """
 
     def __init__(self, catalogue: Answers, gate: Gate, log: FilteringBoundLogger, *, reflection_enabled: bool) -> None:
-        self._watchdog = Watchdog(crowd=_THREADS // 2)
+        self._watchdog = Watchdog(_CROWD)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self.health = Health(self._watchdog, log)
         boundary = Boundary(self._watchdog, log)
