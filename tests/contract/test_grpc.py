@@ -135,9 +135,19 @@ def test_a_server_is_not_serving_until_the_catalogue_is_there(place: Place) -> N
         keys: Keys = prepare(place)
 
         process.wait_for('"SERVING"')
-        wait_until(lambda: "key_id" in process.errors, "a call in the log")
         with channel(place.grpc) as another:
             stub = ModelServiceStub(another)
+
+            def admitted() -> bool:
+                # The database was ready before the key was in it.
+                try:
+                    stub.ListModels(pb.ListModelsRequest(), metadata=bearer(keys.reader))
+                except grpc.RpcError as refused:
+                    # Anything else ends the wait, and fails below.
+                    return refused.code() != grpc.StatusCode.UNAUTHENTICATED
+                return True
+
+            wait_until(admitted, "the key has arrived")
             assert stub.ListModels(pb.ListModelsRequest(), metadata=bearer(keys.reader)).data
 
 
