@@ -7,7 +7,6 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from google.api.httpbody_pb2 import HttpBody
@@ -26,24 +25,14 @@ from modelservice.store.reading import Changes, Revision, read_changes
 from modelservice.telemetry import make_log
 from modelservice.v1 import model_service_pb2 as pb
 from tests.harness import wait_until
+from tests.unit.conftest import entry
 from tests.unit.test_domain import model
-
-
-def entry(name: str, **fields: Any) -> dict[str, Any]:
-    return {"name": name, "display_name": name, "provider": "p"} | fields
 
 
 def listed(snapshot: Snapshot) -> list[str]:
     by_rest = [item["id"] for item in json.loads(HttpBody.FromString(snapshot.listing.http_body).data)["data"]]
     assert by_rest == [item.id for item in pb.ListModelsResponse.FromString(snapshot.listing.message).data]
     return by_rest
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    made = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(made)
-    return made
 
 
 def test_a_joined_list_is_the_message_that_it_stands_for() -> None:

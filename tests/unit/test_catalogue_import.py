@@ -20,23 +20,13 @@ from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.manage.organizations import create_organization
 from modelservice.store.database import Access, Database
 from modelservice.store.reading import read_changes
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    made = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(made)
-    return made
+from tests.unit.conftest import entry
 
 
 def stored(url: str) -> list[Model]:
     read = read_changes(Database(url, Access.READ), None)
     assert read is not None
     return sorted(read.models, key=lambda model: model.position)
-
-
-def entry(name: str, **fields: Any) -> dict[str, Any]:
-    return {"name": name, "display_name": name, "provider": "p"} | fields
 
 
 def test_the_documented_catalogue_is_loaded_once(url: str) -> None:

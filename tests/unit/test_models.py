@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +12,6 @@ from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
 from modelservice.errors import ConflictError, InvalidValueError
 from modelservice.manage.auditing import list_audit
 from modelservice.manage.catalogue import import_catalogue, load_documented
-from modelservice.manage.database import migrate
 from modelservice.manage.explain import explain
 from modelservice.manage.keys import create_key, list_keys, revoke_key, rotate_key
 from modelservice.manage.models import ModelRef, create_model, delete_model, list_models, show_model, update_model
@@ -25,13 +23,11 @@ QUOTA = 1_000
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    made = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(made)
-    load_documented(made, "test")
-    create_organization(made, "test", "acme")
-    create_organization(made, "test", "rival")
-    return made
+def url(url: str) -> str:
+    load_documented(url, "test")
+    create_organization(url, "test", "acme")
+    create_organization(url, "test", "rival")
+    return url
 
 
 def create(url: str, organization: str = "acme", parent: str = "gpt-4o", **fields: Any) -> Model:

@@ -25,14 +25,6 @@ from modelservice.store.writing import write
 TESTDATA = Path(__file__).parents[1] / "testdata"
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """A migrated database."""
-    made = f"sqlite:///{tmp_path / 'test.db'}"
-    manage_database.migrate(made)
-    return made
-
-
 def changes(url: str, held: Revision | None = None) -> Changes:
     read = read_changes(Database(url, Access.READ), held)
     assert read is not None

@@ -61,10 +61,10 @@ def full_model(model: Model) -> pb.Model:
         model_name=model.name if model.organization_id is None else None,
         parent_model_id=None if model.parent_id is None else str(model.parent_id),
         provider=model.provider,
-        supports_reasoning="reasoning" in model.capabilities,
+        supports_reasoning=model.supports_reasoning,
         supports_streaming=model.supports_streaming,
         supports_tools=model.supports_tools,
-        supports_vision="multimodal" in model.capabilities,
+        supports_vision=model.supports_vision,
         system_prompt=model.system_prompt,
         system_prompt_id=None if model.system_prompt_id is None else str(model.system_prompt_id),
     )

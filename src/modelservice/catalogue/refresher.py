@@ -90,7 +90,7 @@ class Catalogue:
             "catalogue loaded" if changes.complete else "catalogue changed",
             revision=changes.revision.number,
             models=len(self._snapshot.entries),
-            organization_models=len(self._snapshot.owners),
+            organization_models=len(self._snapshot.records),
         )
 
     def _say_once(self, failure: str) -> None:

@@ -35,7 +35,7 @@ class Snapshot:
         names: The same models, by name, in catalogue order.
         listing: The answer of ListModels to who sees these alone.
         owned: Organizations' models, by organization.
-        owners: Which organization a model belongs to, and its name, by UUID.
+        records: The same models, by UUID.
         rendered: What is rendered of organizations' models, when they are first asked for.
     """
 
@@ -45,7 +45,7 @@ class Snapshot:
     names: Mapping[str, Entry]
     listing: Answer
     owned: Mapping[str, Owned]
-    owners: Mapping[UUID, tuple[str, str]]
+    records: Mapping[UUID, OrganizationModel]
     rendered: RenderedCache
 
     def list(self, viewing_for: str | None) -> Answer:
@@ -57,10 +57,9 @@ class Snapshot:
         owned = _NONE if viewing_for is None else self.owned.get(viewing_for, _NONE)
         if not owned:
             return self.listing
-        visible = [model for model in owned.values() if may_see(viewing_for, model.organization_id)]
 
         def render() -> Answer:
-            own = [self._entry(model) for model in visible]
+            own = [self._entry(model) for model in owned.values() if may_see(viewing_for, model.organization_id)]
             return render_list([entry for entry in (*self.names.values(), *own) if entry.model.enabled])
 
         # Made from all the system models, which `listing` stands for; and from those of one organization.
@@ -87,14 +86,13 @@ class Snapshot:
             uuid = UUID(model_id)
             if uuid in self.entries:
                 return self.entries[uuid]
-            owner, name = self.owners.get(uuid, ("", ""))
+            model = self.records.get(uuid)
         elif is_model_name(model_id):
             if model_id in self.names:
                 return self.names[model_id]
-            owner, name = viewing_for or "", model_id
+            model = self.owned.get(viewing_for or "", _NONE).get(model_id)
         else:
             raise Refusal(INVALID_REQUEST, _ID_RULE)
-        model = self.owned.get(owner, _NONE).get(name)
         if model is None or not may_see(viewing_for, model.organization_id):
             return None
         return self._entry(model)
@@ -126,16 +124,16 @@ def advance(snapshot: Snapshot | None, changes: Changes, rendered: RenderedCache
         in_order = sorted(entries.values(), key=lambda entry: entry.model.position)
         names = {entry.model.name: entry for entry in in_order}
         listing = render_list(entry for entry in in_order if entry.model.enabled)
-    owned, owners = _owned_after(kept, changes.organization_models, changes.deleted_models)
-    return Snapshot(changes.revision, keys, entries, names, listing, owned, owners, rendered)
+    owned, records = _owned_after(kept, changes.organization_models, changes.deleted_models)
+    return Snapshot(changes.revision, keys, entries, names, listing, owned, records, rendered)
 
 
 def _owned_after(
     kept: Snapshot | None, changed: Iterable[OrganizationModel], deleted: Iterable[UUID]
-) -> tuple[Mapping[str, Owned], Mapping[UUID, tuple[str, str]]]:
-    """Returns the organizations' models after some changes, and where each is. Those of others are the same objects."""
+) -> tuple[Mapping[str, Owned], Mapping[UUID, OrganizationModel]]:
+    """Returns the organizations' models after some changes, in both orders. Those of others are the same objects."""
     owned = dict(kept.owned) if kept else {}
-    owners = dict(kept.owners) if kept else {}
+    records = dict(kept.records) if kept else {}
     touched: dict[str, dict[UUID, OrganizationModel]] = {}
 
     def of(organization_id: str) -> dict[UUID, OrganizationModel]:
@@ -144,14 +142,14 @@ def _owned_after(
         return touched[organization_id]
 
     for uuid in deleted:
-        if uuid in owners:
-            of(owners.pop(uuid)[0]).pop(uuid)
+        if uuid in records:
+            of(records.pop(uuid).organization_id).pop(uuid)
     for model in changed:
         of(model.organization_id)[model.id] = model
-        owners[model.id] = (model.organization_id, model.name)
+        records[model.id] = model
     for organization_id, models in touched.items():
         in_order = sorted(models.values(), key=lambda model: model.position)
         owned[organization_id] = {model.name: model for model in in_order}
         if not models:
             del owned[organization_id]
-    return owned, owners
+    return owned, records

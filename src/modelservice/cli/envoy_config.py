@@ -39,11 +39,5 @@ def envoy_config(out: Path, found_at: Path | None, upstreams: tuple[tuple[str, i
     Without --upstream, Envoy expects one server, on MODELSERVICE_GRPC_ADDRESS.
     """
     settings = config.load(os.environ)
-    edge = Edge(
-        http=settings.http_address,
-        admin=settings.envoy_admin_address,
-        upstreams=upstreams or (settings.grpc_address.reachable(),),
-        rest_rendering=settings.rest_rendering,
-        organization_header=settings.organization_header,
-    )
+    edge = Edge.of(settings, upstreams)
     click.echo(write_configuration(edge, out, found_at or out.absolute()))

@@ -30,13 +30,7 @@ def run(*, demo: bool) -> None:
     envoy = find_envoy(settings.envoy_binary)
     if demo:
         demonstration.prepare(settings.database_url)
-    edge = Edge(
-        http=settings.http_address,
-        admin=settings.envoy_admin_address,
-        upstreams=(settings.grpc_address.reachable(),),
-        rest_rendering=settings.rest_rendering,
-        organization_header=settings.organization_header,
-    )
+    edge = Edge.of(settings)
     http = settings.http_address.reachable()
     with Processes(envoy, edge, settings.drain_seconds, stop.hurried) as processes:
         if processes.wait_until(lambda: probe.ready(http) and probe.answers(http), stop.requested):

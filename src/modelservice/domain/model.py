@@ -174,6 +174,16 @@ class Model:
         """The id of its permission entry in the list: the given one, or one that the UUID gives."""
         return self.permission_id or f"modelperm-{self.id.hex}"
 
+    @property
+    def supports_reasoning(self) -> bool:
+        """Whether its capabilities say so."""
+        return "reasoning" in self.capabilities
+
+    @property
+    def supports_vision(self) -> bool:
+        """Whether its capabilities say so: `multimodal`."""
+        return "multimodal" in self.capabilities
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationModel:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import yaml
 
+from modelservice.config import Settings
 from modelservice.errors import EdgeError
 
 CONFIGURATION: Final = "envoy.yaml"
@@ -38,6 +39,17 @@ class Edge:
     upstreams: Sequence[tuple[str, int]]
     rest_rendering: str
     organization_header: bool
+
+    @classmethod
+    def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = ()) -> Self:
+        """Returns what the settings say; without upstreams, the one server is this machine's."""
+        return cls(
+            http=settings.http_address,
+            admin=settings.envoy_admin_address,
+            upstreams=upstreams or (settings.grpc_address.reachable(),),
+            rest_rendering=settings.rest_rendering,
+            organization_header=settings.organization_header,
+        )
 
 
 def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:

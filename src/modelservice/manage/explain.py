@@ -79,7 +79,7 @@ def explain(database_url: str, model: str, *, organization_id: str | None, key_i
         found = _find(queries, model, viewing_for)
         if found is None:
             return Explanation(visible=False, listed=False, rule="there is no such model")
-        return _explanation(queries, found, viewing_for)
+        return _explanation(found, viewing_for)
 
 
 def _find(queries: Queries, model: str, viewing_for: str | None) -> Stored | None:
@@ -95,7 +95,7 @@ def _find(queries: Queries, model: str, viewing_for: str | None) -> Stored | Non
     return stored(queries, named[0]) if named else None
 
 
-def _explanation(queries: Queries, found: Stored, viewing_for: str | None) -> Explanation:
+def _explanation(found: Stored, viewing_for: str | None) -> Explanation:
     owner = found.model.organization_id
     if owner is None:
         visible, rule = True, "a system model: everybody with the scope models:read sees it"
@@ -107,17 +107,17 @@ def _explanation(queries: Queries, found: Stored, viewing_for: str | None) -> Ex
     if visible and not listed:
         disabled = found.own is None or not found.own.enabled
         rule += "; it is not listed: " + ("it is disabled" if disabled else f"{found.model.parent_name} is disabled")
-    return Explanation(visible, listed, rule, tuple(_fields(queries, found)))
+    return Explanation(visible, listed, rule, tuple(_fields(found)))
 
 
-def _fields(queries: Queries, found: Stored) -> list[Origin]:
+def _fields(found: Stored) -> list[Origin]:
     model = found.model
     if found.sourced:
         said = [Origin(name, getattr(model, name), _source(found.sourced, name)) for name in ("enabled", *_SHOWN)]
         return [*said, *_derived(model)]
-    parent = queries.model(str(model.parent_id))
-    if parent is None or found.own is None:
+    if found.own is None or found.parent is None:
         raise AssertionError("an organization's model without its parent")
+    parent = found.parent
     rows = [Origin("display_name", model.display_name, OWN)]
     for name, item in effective(found.own, parent.model).items():
         rows.append(Origin(name, item.value, _origin(item, getattr(found.own, name), parent, name)))
@@ -136,8 +136,8 @@ def _origin(item: Effective, own: object, parent: Sourced, name: str) -> str:
 def _derived(model: Model) -> list[Origin]:
     permission = "given" if model.permission_id else "derived from the UUID"
     return [
-        Origin("supports_reasoning", "reasoning" in model.capabilities, "derived from capabilities"),
-        Origin("supports_vision", "multimodal" in model.capabilities, "derived from capabilities"),
+        Origin("supports_reasoning", model.supports_reasoning, "derived from capabilities"),
+        Origin("supports_vision", model.supports_vision, "derived from capabilities"),
         Origin("permission", model.permission, permission),
     ]
 

@@ -47,12 +47,13 @@ class Stored:
     Attributes:
         model: As callers see it.
         sourced: A system model, with its sources.
-        own: What an organization says of its model.
+        own: What an organization says of its model, and `parent`, from which it inherits.
     """
 
     model: Model
     sourced: Sourced | None = None
     own: OrganizationModel | None = None
+    parent: Sourced | None = None
 
 
 def create_model(
@@ -135,8 +136,9 @@ def update_model(
     """
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
         found = _existing(change, ref)
-        if found.own:
-            return _update_own(change, found.own, {**fields, **dict.fromkeys(inherited)}, prompt_quota)
+        if found.own and found.parent:
+            values = {**fields, **dict.fromkeys(inherited)}
+            return _update_own(change, found.own, found.parent.model, values, prompt_quota)
         for name in inherited:
             raise InvalidValueError(f"model {found.model.name}: {name}: a system model inherits nothing")
         return _update_system(change, found, fields)
@@ -203,7 +205,7 @@ def stored(queries: Queries, own: OrganizationModel) -> Stored:
     parent = queries.model(str(own.parent_id))
     if parent is None:
         raise AssertionError("a model without its parent")
-    return Stored(inherit(own, parent.model), own=own)
+    return Stored(inherit(own, parent.model), own=own, parent=parent)
 
 
 def _existing(queries: Queries, ref: ModelRef) -> Stored:
@@ -229,11 +231,12 @@ def _parent(change: Write, parent: str) -> Model:
     return sourced.model
 
 
-def _update_own(change: Write, own: OrganizationModel, fields: Mapping[str, Any], prompt_quota: int) -> Model:
+def _update_own(
+    change: Write, own: OrganizationModel, parent: Model, fields: Mapping[str, Any], prompt_quota: int
+) -> Model:
     for name in fields:
         if name not in _OWN_FIELDS:
             raise InvalidValueError(f"model {own.name}: {name}: is its parent's")
-    parent = _parent(change, str(own.parent_id))
     new = dataclasses.replace(own, **fields)
     changes = difference(own, new, _OWN_FIELDS)
     if changes:
@@ -261,13 +264,15 @@ def _update_system(change: Write, found: Stored, fields: Mapping[str, Any]) -> M
 
 
 def _require_quota(change: Write, own: OrganizationModel, prompt_quota: int) -> None:
+    if not own.system_prompt:
+        return
     others = [
         model.system_prompt or ""
         for model in change.organization_models(organization_id=own.organization_id)
         if model.id != own.id
     ]
-    size = sum(len(prompt.encode()) for prompt in (*others, own.system_prompt or ""))
-    if own.system_prompt and size > prompt_quota:
+    size = sum(len(prompt.encode()) for prompt in (*others, own.system_prompt))
+    if size > prompt_quota:
         raise InvalidValueError(
             f"model {own.name}: system_prompt: the prompts of {own.organization_id} would have {size} bytes: "
             f"must have at most {prompt_quota}"
