@@ -13,9 +13,13 @@ from structlog.typing import FilteringBoundLogger
 
 from modelservice.auth.authenticate import authenticate
 from modelservice.auth.authorize import viewer
+from modelservice.auth.issuer_keys import DEFAULT, FILE, IssuerKeys
+from modelservice.auth.jwks import KeySetError, parse_key_set
+from modelservice.auth.key_source import is_url, key_source
+from modelservice.auth.token import TokenRules, TokenVerifier
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.snapshot import Snapshot
-from modelservice.config import Settings
+from modelservice.config import Settings, Tokens
 from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
 from modelservice.rpc.server import Server
@@ -26,6 +30,8 @@ from modelservice.store.reading import read_changes
 STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 # How long calls under way may take to end, in seconds, once the server takes no new ones.
 _GRACE: Final = 5.0
+# How long a server that is ready waits for the issuer's first answer, in seconds, so that no caller comes too early.
+_ISSUER_PATIENCE: Final = 3.0
 
 
 class Stop:
@@ -69,29 +75,77 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
         stop: When to stop.
 
     Raises:
-        InvalidSettingError: The address is not to be had.
+        InvalidSettingError: The address is not to be had, or the file of the issuer's keys cannot be used.
     """
+    require_key_file(settings.tokens)
+    keys = _issuer_keys(settings.tokens, log) if settings.tokens else None
+    tokens = _verifier(settings.tokens, keys) if settings.tokens and keys else None
     database = Database(settings.database_url, Access.READ)
     catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
-    server = Server(catalogue, _gate(), log, reflection_enabled=settings.reflection)
+    server = Server(catalogue, make_gate(tokens), log, reflection_enabled=settings.reflection)
     if not server.start(str(settings.grpc_address)):
         raise InvalidSettingError(
             f"MODELSERVICE_GRPC_ADDRESS: cannot listen on {settings.grpc_address}: it is taken, or not of this machine"
         )
     log.info("listening", address=str(settings.grpc_address), database=database.name)
-    catalogue.start(server.health.serve)
+    if keys:
+        keys.start()
 
+    def loaded() -> None:
+        if keys:
+            keys.asked.wait(_ISSUER_PATIENCE)
+        server.health.serve()
+
+    catalogue.start(loaded)
     stop.requested.wait()
     log.info("draining", seconds=settings.drain_seconds)
     server.health.drain()
     stop.hurried.wait(settings.drain_seconds)
     server.stop(_GRACE, stop.hurried)
     catalogue.close()
+    if keys:
+        keys.close()
     log.info("stopped")
 
 
-def _gate() -> Gate:
+def require_key_file(tokens: Tokens | None) -> None:
+    """Makes sure that the issuer's keys can be used, when they are a file. An issuer may be down for a while.
+
+    Raises:
+        InvalidSettingError: They cannot.
+    """
+    if tokens and not is_url(tokens.key_set):
+        try:
+            parse_key_set(key_source(tokens.key_set)(), tokens.algorithms)
+        except KeySetError as error:
+            raise InvalidSettingError(f"MODELSERVICE_JWT_JWKS: {error}") from None
+
+
+def make_gate(tokens: TokenVerifier | None) -> Gate:
+    """Returns what decides who may pass.
+
+    Args:
+        tokens: Verifies tokens; None where none are accepted.
+    """
+
     def caller(authorization: Sequence[object], snapshot: Snapshot) -> Principal:
-        return authenticate(authorization, snapshot.keys, time.time())
+        return authenticate(authorization, snapshot, tokens, time.time())
 
     return Gate(authenticate=caller, viewer=viewer)
+
+
+def _verifier(tokens: Tokens, keys: IssuerKeys) -> TokenVerifier:
+    rules = TokenRules(
+        issuers=tokens.issuers,
+        audience=tokens.audience,
+        algorithms=tokens.algorithms,
+        leeway=tokens.leeway,
+        organization_claim=tokens.organization_claim,
+        required_role=tokens.required_role,
+    )
+    return TokenVerifier(rules, keys)
+
+
+def _issuer_keys(tokens: Tokens, log: FilteringBoundLogger) -> IssuerKeys:
+    schedule = DEFAULT if is_url(tokens.key_set) else FILE
+    return IssuerKeys(key_source(tokens.key_set), tokens.algorithms, log, schedule)

@@ -28,6 +28,7 @@ class RefusalKind:
 
 
 INVALID_API_KEY = RefusalKind("invalid_api_key", "authentication_error", "Invalid API key", 401)
+INVALID_TOKEN = RefusalKind("invalid_token", "authentication_error", "Invalid or expired token", 401)
 ACCESS_DENIED = RefusalKind("access_denied", "permission_error", "Access to models endpoint denied", 403)
 MODEL_NOT_FOUND = RefusalKind("model_not_found", "not_found_error", "No such model", 404)
 INVALID_REQUEST = RefusalKind("invalid_request", "invalid_request_error", "Malformed request", 400)
@@ -41,6 +42,7 @@ TIMEOUT = RefusalKind("timeout", "api_error", "Deadline exceeded", 504)
 
 REFUSALS = (
     INVALID_API_KEY,
+    INVALID_TOKEN,
     ACCESS_DENIED,
     MODEL_NOT_FOUND,
     INVALID_REQUEST,
@@ -61,12 +63,14 @@ class Refusal(Exception):  # noqa: N818  (an answer, not a defect)
         kind: The row of the table.
         message: The sentence for this call, when it can say more than the row's. Callers see it: it names nothing
             but what they sent.
+        reason: What the log says beside it, and callers are not told. It repeats nothing that they sent.
     """
 
-    def __init__(self, kind: RefusalKind, message: str | None = None) -> None:
+    def __init__(self, kind: RefusalKind, message: str | None = None, *, reason: str | None = None) -> None:
         super().__init__(message or kind.message)
         self.kind = kind
         self.message = message or kind.message
+        self.reason = reason
 
 
 class ModelserviceError(Exception):

@@ -70,6 +70,31 @@ def test_an_organization_and_its_keys(place: Place) -> None:
     assert "revoked" == states[key_id]
 
 
+def test_clients(place: Place) -> None:
+    place.command("migrate")
+    for organization in ("acme", "globex"):
+        place.command("organizations", "create", organization)
+    assert "" == place.command("clients", "add", "m2m-client-1", "--organization", "acme").stdout
+    assert (1, "modelservice: client m2m-client-1: reads for acme already") == refused(
+        place, "clients", "add", "m2m-client-1", "--organization", "globex"
+    )
+    rows = json.loads(place.command("clients", "list", "--json").stdout)
+    assert [("m2m-client-1", "acme")] == [(row["client"], row["organization"]) for row in rows]
+    assert ["client", "organization", "created"] == place.command("clients", "list").stdout.splitlines()[0].split()
+
+    assert "" == place.command("clients", "remove", "m2m-client-1").stdout
+    assert "" == place.command("clients", "add", "m2m-client-1", "--organization", "globex").stdout
+
+    assert (
+        1,
+        "modelservice: organization globex: has 0 keys, 1 clients and 0 models: --cascade deletes them too",
+    ) == refused(place, "organizations", "delete", "globex")
+    place.command("organizations", "delete", "globex", "--cascade")
+    assert [] == json.loads(place.command("clients", "list", "--json").stdout)
+    audit = [row["action"] for row in json.loads(place.command("audit", "--json").stdout)]
+    assert ["clients.add", "clients.remove", "clients.add", "organizations.delete"] == audit[2:]
+
+
 def test_the_database_holds_no_secret(place: Place) -> None:
     place.command("migrate")
     place.command("organizations", "create", "acme")
@@ -131,6 +156,14 @@ def test_an_expired_key_is_called_so(place: Place) -> None:
             "modelservice: key name has 201 characters: must have 0 to 200",
         ),
         (("keys", "revoke", "none"), 1, "modelservice: key none: does not exist"),
+        (("clients", "add", "c"), 2, "Error: Missing option '--organization'."),
+        (("clients", "add", "c", "--organization", "none"), 1, "modelservice: organization none: does not exist"),
+        (
+            ("clients", "add", "a b", "--organization", "acme"),
+            1,
+            "modelservice: client id 'a b': must be 1-255 visible ASCII characters",
+        ),
+        (("clients", "remove", "none"), 1, "modelservice: client none: does not exist"),
         (("model",), 2, "Error: No such command 'model'."),
     ],
 )

@@ -36,7 +36,7 @@ def at(place: Place, text: str) -> str:
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 # Each of them is run by a test.
-RUN_HERE = [line for line in COMMANDS if line.startswith(("curl ", "modelservice "))]
+RUN_HERE = [line for line in COMMANDS if line.startswith(("curl ", "modelservice ", "export "))]
 RUN_ELSEWHERE = {
     "make run": "test_make_run_on_a_fresh_clone",
     "make test": "what runs this",
@@ -72,10 +72,12 @@ def test_its_programs_run(service: Service, program: str) -> None:
 
 def test_its_commands_run_in_their_order(place: Place) -> None:
     environment = place.environment | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    lines = [line for line in RUN_HERE if line.startswith("modelservice ") and line != "modelservice run"]
-    for line in lines:
-        done = subprocess.run(line, shell=True, env=environment, cwd=place.folder, capture_output=True, check=False)  # noqa: S602
-        assert (0, b"") == (done.returncode, done.stderr), line
+    for block in blocks("sh"):
+        lines = [line for line in block.splitlines() if line.startswith(("modelservice ", "export "))]
+        # What a block exports is a configuration, which is good when a command takes it.
+        script = "\n".join(["set -e", *(line for line in lines if line != "modelservice run"), "modelservice config"])
+        done = subprocess.run(script, shell=True, env=environment, cwd=place.folder, capture_output=True, check=False)  # noqa: S602
+        assert (0, b"") == (done.returncode, done.stderr), block
     with Process(place, "run") as process:
         process.wait_for("ready: ")
         key = (place.folder / "acme.key").read_text().strip()
@@ -83,6 +85,13 @@ def test_its_commands_run_in_their_order(place: Place) -> None:
 
     keys = json.loads(place.command("keys", "list", "--json").stdout)
     assert {("acme", "web shop"), ("acme", "init: acme.key")} == {(key["organization"], key["name"]) for key in keys}
+
+
+def test_its_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+
+    assert links
+    assert [] == [link for link in links if "://" not in link and not (ROOT / link).exists()]
 
 
 def test_it_names_every_command() -> None:

@@ -152,6 +152,18 @@ def test_two_on_the_same_addresses_are_not_possible(place: Place) -> None:
             {"MODELSERVICE_GRPC_ADDRESS": "192.0.2.1:5"},
             "MODELSERVICE_GRPC_ADDRESS: cannot listen on 192.0.2.1:5: Cannot assign requested address",
         ),
+        (
+            {"MODELSERVICE_JWT_ISSUERS": "https://id.example.com"},
+            "MODELSERVICE_JWT_AUDIENCE: must be set, because MODELSERVICE_JWT_ISSUERS is",
+        ),
+        (
+            {"MODELSERVICE_STYTCH_PROJECT_ID": "project-test-1", "MODELSERVICE_JWT_JWKS": "/nowhere/jwks.json"},
+            "MODELSERVICE_JWT_JWKS: the file cannot be read: No such file or directory",
+        ),
+        (
+            {"MODELSERVICE_STYTCH_PROJECT_ID": "project-test-1", "MODELSERVICE_JWT_JWKS": "/dev/null"},
+            "MODELSERVICE_JWT_JWKS: it is no JSON Web Key Set",
+        ),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(place: Place, settings: dict[str, str], line: str) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -9,10 +10,18 @@ from hypothesis import strategies as st
 
 from modelservice.auth import api_key
 from modelservice.auth.authenticate import authenticate
-from modelservice.domain.principal import MODELS_READ, ApiKey
+from modelservice.domain.principal import MODELS_READ, ApiKey, Client
 from modelservice.errors import INVALID_API_KEY, Refusal
 
 NOW = 1_000_000
+
+
+@dataclass
+class Known:
+    """Who is known."""
+
+    keys: Mapping[str, ApiKey]
+    clients: Mapping[str, Client] = field(default_factory=dict)
 
 
 def stored(presented: api_key.PresentedKey) -> ApiKey:
@@ -61,17 +70,17 @@ def test_the_secret_is_in_no_repr() -> None:
 
 def test_a_known_key_is_its_principal() -> None:
     key = api_key.generate()
-    principal = authenticate([f"Bearer {key.text}"], {key.id: stored(key)}, NOW)
+    principal = authenticate([f"Bearer {key.text}"], Known({key.id: stored(key)}), None, NOW)
 
     assert ("acme", key.id, frozenset({MODELS_READ})) == (principal.organization_id, principal.key_id, principal.scopes)
 
 
 def test_the_right_id_with_another_secret_is_refused() -> None:
     key, other = api_key.generate(), api_key.generate()
-    keys = {key.id: replace(stored(other), id=key.id)}
+    known = Known({key.id: replace(stored(other), id=key.id)})
 
     with pytest.raises(Refusal) as raised:
-        authenticate([f"Bearer {key.text}"], keys, NOW)
+        authenticate([f"Bearer {key.text}"], known, None, NOW)
     assert INVALID_API_KEY == raised.value.kind
 
 
@@ -81,10 +90,10 @@ def test_the_right_id_with_another_secret_is_refused() -> None:
 )
 def test_a_key_ends_when_it_is_revoked_or_expires(revoked: int | None, expires: int | None, *, usable: bool) -> None:
     key = api_key.generate()
-    keys = {key.id: replace(stored(key), revoked=revoked, expires=expires)}
+    known = Known({key.id: replace(stored(key), revoked=revoked, expires=expires)})
 
     if usable:
-        assert authenticate([f"Bearer {key.text}"], keys, NOW)
+        assert authenticate([f"Bearer {key.text}"], known, None, NOW)
     else:
         with pytest.raises(Refusal):
-            authenticate([f"Bearer {key.text}"], keys, NOW)
+            authenticate([f"Bearer {key.text}"], known, None, NOW)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from modelservice.config import SETTINGS, Address, load, shown
+from modelservice.config import SETTINGS, Address, Tokens, load, shown
 from modelservice.errors import InvalidSettingError
 
 
@@ -38,6 +40,25 @@ WRONG = {
     "ORGANIZATION_HEADER": ["yes"],
     "PROMPT_QUOTA_BYTES": ["-1", "1e3", "1000000001", "x"],
     "LOG_LEVEL": ["verbose", "INFO"],
+    "STYTCH_PROJECT_ID": ["x", "project-test-", "project-dev-1", "project-test-a/../b", "project-test-a\n"],
+    "STYTCH_DOMAIN": ["https://login.example.com", "login", "login.example.com/", "a b.c", "user@login.example.com"],
+    "JWT_ISSUERS": ["a\tb", "ä"],
+    "JWT_AUDIENCE": ["a b", "ä"],
+    "JWT_JWKS": [
+        "http://issuer.example.com/jwks",
+        "ftp://127.0.0.1/jwks",
+        "file:///jwks.json",
+        "https://u:secret@issuer.example.com/jwks",
+        "https://",
+        "https://issuer.example.com:x/",
+        "https://issuer.example.com/#a",
+        "https://issuer.example.com/a b",
+        "http://localhost.example.com/jwks",
+    ],
+    "JWT_ORGANIZATION_CLAIM": ["a b c", "ä"],
+    "JWT_ALGORITHMS": ["none", "HS256", "RS256 HS256", "RS256,ES256", "rs256", " "],
+    "JWT_LEEWAY": ["-1", "301", "nan", "x"],
+    "JWT_REQUIRED_ROLE": ["a b"],
 }
 
 
@@ -96,3 +117,94 @@ def test_no_password_is_shown() -> None:
 
     assert "postgresql://u:***@h:5/d" == database.show("postgresql://u:p@ss:w/rd@h:5/d".replace("/rd", "rd"))
     assert "sqlite:///x.db" == shown({"MODELSERVICE_DATABASE_URL": "sqlite:///x.db"})["MODELSERVICE_DATABASE_URL"]
+
+
+PROJECT = "project-live-11111111-1111-4111-8111-111111111111"
+STYTCH = Tokens(
+    issuers=(f"stytch.com/{PROJECT}",),
+    audience=PROJECT,
+    key_set=f"https://api.stytch.com/v1/b2b/sessions/jwks/{PROJECT}",
+    organization_claim=("https://stytch.com/organization", "organization_id"),
+    algorithms=("RS256",),
+    leeway=30,
+    required_role=None,
+)
+
+
+def tokens(**settings: str) -> Tokens | None:
+    return load({f"MODELSERVICE_{name}": value for name, value in settings.items()}).tokens
+
+
+def test_a_stytch_project_is_all_that_stytch_needs() -> None:
+    assert STYTCH == tokens(STYTCH_PROJECT_ID=PROJECT)
+
+
+def test_a_custom_domain_issues_tokens_too_and_has_the_keys() -> None:
+    assert replace(
+        STYTCH,
+        issuers=(f"stytch.com/{PROJECT}", "https://login.example.com"),
+        key_set=f"https://login.example.com/v1/b2b/sessions/jwks/{PROJECT}",
+    ) == tokens(STYTCH_PROJECT_ID=PROJECT, STYTCH_DOMAIN="Login.example.com")
+
+
+def test_a_setting_of_tokens_goes_before_stytchs() -> None:
+    assert replace(STYTCH, key_set="/etc/jwks.json", required_role="reader", leeway=0, algorithms=("ES256",)) == tokens(
+        STYTCH_PROJECT_ID=PROJECT,
+        JWT_JWKS="/etc/jwks.json",
+        JWT_REQUIRED_ROLE="reader",
+        JWT_LEEWAY="0",
+        JWT_ALGORITHMS="ES256",
+    )
+
+
+def test_another_issuer_is_as_good() -> None:
+    assert Tokens(
+        issuers=("https://id.example.com/", "id.example.com"),
+        audience="models",
+        key_set="https://id.example.com/jwks?a=b",
+        organization_claim=("org",),
+        algorithms=("RS256", "EdDSA"),
+        leeway=30,
+        required_role=None,
+    ) == tokens(
+        JWT_ISSUERS="https://id.example.com/  id.example.com",
+        JWT_AUDIENCE="models",
+        JWT_JWKS="https://id.example.com/jwks?a=b",
+        JWT_ORGANIZATION_CLAIM="org",
+        JWT_ALGORITHMS="RS256 EdDSA",
+    )
+    assert tokens() is None
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:5/jwks", "http://[::1]/jwks", "http://localhost:80/"])
+def test_keys_may_come_without_tls_from_this_machine_alone(url: str) -> None:
+    found = tokens(STYTCH_PROJECT_ID=PROJECT, JWT_JWKS=url)
+
+    assert found
+    assert url == found.key_set
+
+
+NEEDED = {"JWT_ISSUERS": "https://id.example.com", "JWT_AUDIENCE": "models", "JWT_JWKS": "https://id.example.com/jwks"}
+
+
+@pytest.mark.parametrize("missing", NEEDED)
+def test_half_a_configuration_is_refused(missing: str) -> None:
+    half = {name: value for name, value in NEEDED.items() if name != missing}
+
+    with pytest.raises(InvalidSettingError, match=rf"^MODELSERVICE_{missing}: must be set, because MODELSERVICE_JWT_"):
+        tokens(**half)
+
+
+@pytest.mark.parametrize(
+    ("given", "needed"),
+    [
+        ({"JWT_ISSUERS": "x"}, "JWT_AUDIENCE"),
+        ({"JWT_ORGANIZATION_CLAIM": "org"}, "JWT_ISSUERS"),
+        ({"JWT_REQUIRED_ROLE": "reader"}, "JWT_ISSUERS"),
+        ({"STYTCH_DOMAIN": "login.example.com"}, "STYTCH_PROJECT_ID"),
+        (NEEDED | {"STYTCH_DOMAIN": "login.example.com"}, "STYTCH_PROJECT_ID"),
+    ],
+)
+def test_what_needs_an_issuer_is_refused_without(given: dict[str, str], needed: str) -> None:
+    with pytest.raises(InvalidSettingError, match=rf"^MODELSERVICE_{needed}: must be set, because "):
+        tokens(**given)

@@ -200,7 +200,7 @@ def test_an_organization_with_keys_or_models_is_deleted_only_with_them(url: str)
     create(url, name="bot")
     key = create_key(url, "test", "acme", scopes={MODELS_READ})
 
-    with pytest.raises(ConflictError, match="organization acme: has 1 keys and 1 models: --cascade deletes them too"):
+    with pytest.raises(ConflictError, match="has 1 keys, 0 clients and 1 models: --cascade deletes them too"):
         delete_organization(url, "test", "acme", cascade=False)
     delete_organization(url, "test", "acme", cascade=True)
     delete_organization(url, "test", "rival", cascade=False)

@@ -15,10 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelservice.app import _gate
+from modelservice.app import make_gate
+from modelservice.auth.issuer_keys import IssuerKeys
+from modelservice.auth.token import TokenVerifier
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
 from modelservice.manage.catalogue import import_catalogue
+from modelservice.manage.clients import add_client
 from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key
 from modelservice.manage.models import ModelRef, create_model, update_model
@@ -30,6 +33,7 @@ from modelservice.telemetry import make_log
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.harness import free_ports, wait_until
+from tests.issuer import RULES, key_set, machine, member, public, sign
 
 SYSTEM = ("base-1", "base-2")
 ORGANIZATIONS = ("one", "two", "three")
@@ -46,8 +50,8 @@ class World:
     catalogue: Any = None
     # Name, owner (None: the system), and whether it is enabled in effect, by UUID.
     models: dict[str, tuple[str, str | None, bool]] = field(default_factory=dict)
-    # Organization and scopes, by key.
-    keys: dict[str, tuple[str | None, frozenset[str]]] = field(default_factory=dict)
+    # Organization and scopes, by key or token.
+    credentials: dict[str, tuple[str | None, frozenset[str]]] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +60,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     migrate(one.url)
     log = make_log(io.StringIO(), "error")
     one.catalogue = Catalogue(partial(read_changes, Database(one.url, Access.READ)), 0.01, log)
-    server = Server(one.catalogue, _gate(), log, reflection_enabled=False)
+    keys = IssuerKeys(lambda: key_set(public("key-1")), ("RS256",), log)
+    keys.refresh()
+    server = Server(one.catalogue, make_gate(TokenVerifier(RULES, keys)), log, reflection_enabled=False)
     address = f"127.0.0.1:{free_ports(1)[0]}"
     assert server.start(address)
     one.catalogue.start(server.health.serve)
@@ -64,9 +70,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     import_catalogue(one.url, "test", [entries[0], entries[1] | {"enabled": False}])
     for name in ORGANIZATIONS:
         create_organization(one.url, "test", name)
-        one.keys[create_key(one.url, "test", name, scopes={MODELS_READ}).text] = (name, frozenset({MODELS_READ}))
-        one.keys[create_key(one.url, "test", name, scopes=()).text] = (name, frozenset())
-    one.keys[create_key(one.url, "test", None, scopes={MODELS_READ_ANY}).text] = (None, frozenset({MODELS_READ_ANY}))
+        one.credentials[create_key(one.url, "test", name, scopes={MODELS_READ}).text] = (name, frozenset({MODELS_READ}))
+        one.credentials[create_key(one.url, "test", name, scopes=()).text] = (name, frozenset())
+        one.credentials[sign(member(name))] = (name, frozenset({MODELS_READ}))
+        add_client(one.url, "test", f"m2m-client-{name}", name)
+        one.credentials[sign(machine(f"m2m-client-{name}"))] = (name, frozenset({MODELS_READ}))
+        one.credentials[sign(machine(f"m2m-client-{name}", scope="models:write"))] = (name, frozenset())
+    any_reader = create_key(one.url, "test", None, scopes={MODELS_READ_ANY}).text
+    one.credentials[any_reader] = (None, frozenset({MODELS_READ_ANY}))
+    one.credentials[sign(member("nobody"))] = (None, frozenset({MODELS_READ}))
+    one.credentials[sign(machine("m2m-client-nobody"))] = (None, frozenset({MODELS_READ}))
+    # What an issuer cannot give.
+    one.credentials[sign(machine("m2m-client-any", scope="models:read_any"))] = (None, frozenset())
     with grpc.insecure_channel(address) as channel:
         one.stub = ModelServiceStub(channel)
         settle(one)
@@ -91,7 +106,7 @@ def settle(world: World) -> None:
 
 def rule(world: World, key: str, named: str | None) -> set[str] | str:
     """The rule: the UUIDs of the models that a caller sees, or the refusal."""
-    organization, scopes = world.keys[key]
+    organization, scopes = world.credentials[key]
     if MODELS_READ_ANY in scopes:
         organization = named
     elif MODELS_READ not in scopes or named is not None:
@@ -118,7 +133,7 @@ def test_every_answer_is_what_the_rule_says(
         update_model(world.url, "test", ref, {"enabled": enabled}, prompt_quota=QUOTA)
         world.models[str(model.id)] = (name, organization, enabled and parent == "base-1")
     settle(world)
-    key = data.draw(st.sampled_from(sorted(world.keys)), "key")
+    key = data.draw(st.sampled_from(sorted(world.credentials)), "key")
     named = data.draw(st.none() | st.sampled_from([*ORGANIZATIONS, "nobody"]), "named")
     metadata = [("authorization", f"Bearer {key}"), *([(HEADER, named)] if named else [])]
     expected = rule(world, key, named)

@@ -1,46 +1,76 @@
-"""Makes a principal of the credential that a call carries."""
+"""Makes a principal of the credential that a call carries: an API key, or a JSON Web Token."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from modelservice.auth import api_key
-from modelservice.domain.principal import ApiKey, Principal
+from modelservice.auth.token import TokenVerifier, looks_like_token
+from modelservice.domain.principal import ApiKey, Client, Principal
 from modelservice.errors import INVALID_API_KEY, Refusal
 
 # What an unknown key is compared with, so that it takes as long as a known one.
 _NO_DIGEST: Final = bytes(32)
 
 
-def authenticate(authorization: Sequence[object], keys: Mapping[str, ApiKey], now: float) -> Principal:
+class Callers(Protocol):
+    """Who is known (`catalogue.snapshot`)."""
+
+    @property
+    def keys(self) -> Mapping[str, ApiKey]:
+        """API keys, by id."""
+
+    @property
+    def clients(self) -> Mapping[str, Client]:
+        """Machines, by the subject of their tokens."""
+
+
+def authenticate(
+    authorization: Sequence[object], callers: Callers, tokens: TokenVerifier | None, now: float
+) -> Principal:
     """Returns the caller who presents a credential.
 
     Args:
         authorization: Every value of the call's `authorization` metadata.
-        keys: The known keys, by id.
+        callers: Who is known.
+        tokens: Verifies tokens; None where none are accepted.
         now: In Unix seconds.
 
     Raises:
         Refusal: `INVALID_API_KEY`, the same whether the credential is absent, doubled, malformed, unknown, revoked or
-            expired, so that an answer tells nothing about which keys there are.
+            expired, so that an answer tells nothing about which keys there are; `INVALID_TOKEN`, the same for whatever
+            is wrong with a token; `UNAVAILABLE`, the issuer's keys are not to be had.
     """
-    presented = _presented(authorization)
-    if presented is None:
-        raise Refusal(INVALID_API_KEY)
+    credential = _credential(authorization)
+    presented = api_key.parse(credential)
+    if presented:
+        return _owner(presented, callers.keys, now)
+    if tokens and looks_like_token(credential):
+        return _bearer(credential, callers.clients, tokens, now)
+    raise Refusal(INVALID_API_KEY)
+
+
+def _credential(authorization: Sequence[object]) -> str:
+    # Two values: whichever we took, a proxy before us might have taken the other.
+    if len(authorization) != 1 or not isinstance(authorization[0], str):
+        return ""
+    scheme, _, credential = authorization[0].partition(" ")
+    return credential.strip(" ") if scheme.lower() == "bearer" else ""
+
+
+def _owner(presented: api_key.PresentedKey, keys: Mapping[str, ApiKey], now: float) -> Principal:
     key = keys.get(presented.id)
     matches = hmac.compare_digest(presented.digest(), key.digest if key else _NO_DIGEST)
     if key is None or not matches or not key.usable(now):
         raise Refusal(INVALID_API_KEY)
-    return Principal(key.organization_id, key.id, key.scopes)
+    return Principal(key.organization_id, key.scopes, key_id=key.id)
 
 
-def _presented(authorization: Sequence[object]) -> api_key.PresentedKey | None:
-    # Two values: whichever we took, a proxy before us might have taken the other.
-    if len(authorization) != 1 or not isinstance(authorization[0], str):
-        return None
-    scheme, _, credential = authorization[0].partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    return api_key.parse(credential.strip(" "))
+def _bearer(token: str, clients: Mapping[str, Client], tokens: TokenVerifier, now: float) -> Principal:
+    bearer = tokens.verify(token, now)
+    organization_id = bearer.organization_id
+    if bearer.machine and bearer.subject in clients:
+        organization_id = clients[bearer.subject].organization_id
+    return Principal(organization_id, bearer.scopes, subject=bearer.subject)

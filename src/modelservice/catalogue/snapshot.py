@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from modelservice.auth.authorize import may_see
@@ -12,7 +12,7 @@ from modelservice.catalogue.rendered import RenderedCache
 from modelservice.catalogue.rendering import Answer, Entry, render_entry, render_list
 from modelservice.domain.inheritance import inherit
 from modelservice.domain.model import OrganizationModel
-from modelservice.domain.principal import ApiKey
+from modelservice.domain.principal import ApiKey, Client
 from modelservice.domain.values import is_model_name, is_uuid
 from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, Refusal
 from modelservice.store.reading import Changes, Revision
@@ -23,6 +23,8 @@ _ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, di
 Owned = Mapping[str, OrganizationModel]
 _NONE: Final[Owned] = {}
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -31,6 +33,7 @@ class Snapshot:
     Attributes:
         revision: Which.
         keys: API keys, by id.
+        clients: Clients, by id.
         entries: System models, by UUID.
         names: The same models, by name, in catalogue order.
         listing: The answer of ListModels to who sees these alone.
@@ -41,6 +44,7 @@ class Snapshot:
 
     revision: Revision
     keys: Mapping[str, ApiKey]
+    clients: Mapping[str, Client]
     entries: Mapping[UUID, Entry]
     names: Mapping[str, Entry]
     listing: Answer
@@ -111,10 +115,10 @@ def advance(snapshot: Snapshot | None, changes: Changes, rendered: RenderedCache
         rendered: Where organizations' answers are kept.
     """
     kept = None if changes.complete else snapshot
-    keys = dict(kept.keys) if kept else {}
-    keys.update((key.id, key) for key in changes.keys)
-    for key_id in changes.deleted_keys:
-        keys.pop(key_id, None)
+    keys = _after(kept.keys if kept else {}, {key.id: key for key in changes.keys}, changes.deleted_keys)
+    clients = _after(
+        kept.clients if kept else {}, {client.id: client for client in changes.clients}, changes.deleted_clients
+    )
     if kept and not (changes.models or changes.deleted_models & kept.entries.keys()):
         entries, names, listing = kept.entries, kept.names, kept.listing
     else:
@@ -125,7 +129,16 @@ def advance(snapshot: Snapshot | None, changes: Changes, rendered: RenderedCache
         names = {entry.model.name: entry for entry in in_order}
         listing = render_list(entry for entry in in_order if entry.model.enabled)
     owned, records = _owned_after(kept, changes.organization_models, changes.deleted_models)
-    return Snapshot(changes.revision, keys, entries, names, listing, owned, records, rendered)
+    return Snapshot(changes.revision, keys, clients, entries, names, listing, owned, records, rendered)
+
+
+def _after(kept: Mapping[str, T], changed: Mapping[str, T], deleted: Collection[str]) -> Mapping[str, T]:
+    if not changed and not deleted:
+        return kept
+    after = {**kept, **changed}
+    for name in deleted:
+        after.pop(name, None)
+    return after
 
 
 def _owned_after(

@@ -19,6 +19,7 @@ _COMMANDS = {
     "backup": "backup",
     "organizations": "organizations",
     "keys": "keys",
+    "clients": "clients",
     "models": "models",
     "catalogue": "catalogue",
     "explain": "explain",

@@ -27,6 +27,7 @@ def run(*, demo: bool) -> None:
     stop.listen()
     for name in ("grpc_address", "http_address", "envoy_admin_address"):
         require_free(config.PREFIX + name.upper(), getattr(settings, name))
+    app.require_key_file(settings.tokens)
     envoy = find_envoy(settings.envoy_binary)
     if demo:
         demonstration.prepare(settings.database_url)

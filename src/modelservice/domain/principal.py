@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from modelservice.domain.values import ORGANIZATION_RULE, check_text, is_organization_id
+from modelservice.domain.values import ORGANIZATION_RULE, SUBJECT_RULE, check_text, is_organization_id, is_subject
 from modelservice.errors import InvalidValueError
 
 # May read the system models, and those of the caller's organization.
@@ -80,15 +80,39 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """A machine of an organization, which comes with tokens. Their issuer does not say whose it is; this does.
+
+    Attributes:
+        id: The subject of its tokens, verbatim.
+        organization_id: The organization for which it reads.
+        created: In Unix seconds.
+
+    Raises:
+        InvalidValueError: The id breaks its rule.
+    """
+
+    id: str
+    organization_id: str
+    created: int
+
+    def __post_init__(self) -> None:
+        if not is_subject(self.id):
+            raise InvalidValueError(f"client id {self.id!r}: must be {SUBJECT_RULE}")
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller.
 
     Attributes:
         organization_id: The organization to which it belongs, or None.
-        key_id: The API key that it presented.
         scopes: What it may do.
+        key_id: The API key that it presented; or
+        subject: the subject of its token.
     """
 
     organization_id: str | None
-    key_id: str
     scopes: frozenset[str]
+    key_id: str | None = None
+    subject: str | None = None

@@ -21,10 +21,13 @@ NAME_RULE: Final = (
     "1-256 letters, digits and . _ : @ / - (no slash at an end, no empty, '.' or '..' segment, not the form of a UUID)"
 )
 ORGANIZATION_RULE: Final = "1-128 letters, digits and . _ -"
+# OpenID Connect Core, 2, allows 255 ASCII characters. Visible ones here: subjects go into logs and tables.
+SUBJECT_RULE: Final = "1-255 visible ASCII characters"
 
 _UUID_SHAPE: Final = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 _NAME_SHAPE: Final = re.compile(r"[A-Za-z0-9._:@/-]{1,256}")
 _ORGANIZATION_SHAPE: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_SUBJECT_SHAPE: Final = re.compile(r"[!-~]{1,255}")
 _LABEL_SHAPE: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
 
@@ -44,6 +47,11 @@ def is_model_name(text: str) -> bool:
 def is_organization_id(text: str) -> bool:
     """Says whether the text may be the id of an organization (`ORGANIZATION_RULE`)."""
     return _ORGANIZATION_SHAPE.fullmatch(text) is not None
+
+
+def is_subject(text: str) -> bool:
+    """Says whether the text may be the subject of a token (`SUBJECT_RULE`)."""
+    return _SUBJECT_SHAPE.fullmatch(text) is not None
 
 
 def canonical_json(value: object) -> str:

@@ -73,7 +73,7 @@ def explain(database_url: str, model: str, *, organization_id: str | None, key_i
             if not key.usable(time.time()):
                 return Explanation(visible=False, listed=False, rule=f"the key {key_id} is revoked or expired")
             try:
-                viewing_for = viewer(Principal(key.organization_id, key.id, key.scopes), ())
+                viewing_for = viewer(Principal(key.organization_id, key.scopes), ())
             except Refusal:
                 return Explanation(visible=False, listed=False, rule=f"the key {key_id} lacks the scope models:read")
         found = _find(queries, model, viewing_for)

@@ -41,10 +41,10 @@ def delete_organization(database_url: str, actor: str, organization_id: str, *, 
         database_url: Where.
         actor: Who does it, for the audit.
         organization_id: Which.
-        cascade: Its keys and models too. Without it, an organization that has any is not deleted.
+        cascade: Its keys, clients and models too. Without it, an organization that has any is not deleted.
 
     Raises:
-        ConflictError: There is no such organization, or it has keys or models.
+        ConflictError: There is no such organization, or it has keys, clients or models.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
@@ -52,18 +52,25 @@ def delete_organization(database_url: str, actor: str, organization_id: str, *, 
         if not change.organization(organization_id):
             raise ConflictError(f"organization {organization_id}: does not exist")
         keys = change.keys_of(organization_id)
+        clients = change.clients(organization_id)
         models = change.organization_models(organization_id=organization_id)
-        if (keys or models) and not cascade:
+        if (keys or clients or models) and not cascade:
             raise ConflictError(
-                f"organization {organization_id}: has {len(keys)} keys and {len(models)} models: "
-                "--cascade deletes them too"
+                f"organization {organization_id}: has {len(keys)} keys, {len(clients)} clients and {len(models)} "
+                "models: --cascade deletes them too"
             )
         for key in keys:
             change.delete_key(key.id)
+        for client in clients:
+            change.delete_client(client.id)
         for model in models:
             change.delete_organization_model(model.id)
         change.delete_organization(organization_id)
-        detail = {"keys": [key.id for key in keys], "models": [model.name for model in models]}
+        detail = {
+            "keys": [key.id for key in keys],
+            "clients": [client.id for client in clients],
+            "models": [model.name for model in models],
+        }
         change.record("organizations.delete", organization_id, detail)
 
 

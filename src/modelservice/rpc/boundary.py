@@ -125,7 +125,9 @@ class Boundary:
                 request_id=call.request_id,
                 organization=call.organization_id,
                 key_id=call.principal.key_id if call.principal else None,
+                subject=call.principal.subject if call.principal else None,
                 ms=round((time.perf_counter() - started) * 1000, 3),
+                **({"reason": refusal.reason} if refusal and refusal.reason else {}),
             )
             if refusal:
                 # Raises. Outside the try block, which would swallow it.

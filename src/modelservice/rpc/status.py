@@ -20,6 +20,7 @@ DETAILS_KEY: Final = "grpc-status-details-bin"
 # The gRPC column of the table of documented errors. METHOD_NOT_ALLOWED is HTTP's alone: Envoy answers it.
 STATUS_CODES: Final[Mapping[RefusalKind, grpc.StatusCode]] = {
     errors.INVALID_API_KEY: grpc.StatusCode.UNAUTHENTICATED,
+    errors.INVALID_TOKEN: grpc.StatusCode.UNAUTHENTICATED,
     errors.ACCESS_DENIED: grpc.StatusCode.PERMISSION_DENIED,
     errors.MODEL_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     errors.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,

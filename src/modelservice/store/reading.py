@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, select
 
 from modelservice.domain.model import Model, OrganizationModel
-from modelservice.domain.principal import ApiKey
+from modelservice.domain.principal import ApiKey, Client
 from modelservice.store.database import Database
 from modelservice.store.rows import key_from_row, model_from_row, organization_model_from_row
 from modelservice.store.schema import require_current
-from modelservice.store.tables import api_keys, models, organization_models, revisions
+from modelservice.store.tables import api_keys, clients, models, organization_models, revisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,10 @@ class Changes:
         models: System models made or changed.
         organization_models: Organizations' models made or changed.
         keys: API keys made or changed, revoked ones too.
+        clients: Clients made or changed.
         deleted_models: The UUIDs of deleted models, of either kind.
         deleted_keys: The ids of deleted keys.
+        deleted_clients: The ids of deleted clients.
     """
 
     revision: Revision
@@ -47,8 +49,10 @@ class Changes:
     models: tuple[Model, ...]
     organization_models: tuple[OrganizationModel, ...]
     keys: tuple[ApiKey, ...]
+    clients: tuple[Client, ...]
     deleted_models: frozenset[UUID]
     deleted_keys: frozenset[str]
+    deleted_clients: frozenset[str]
 
 
 def read_changes(database: Database, held: Revision | None) -> Changes | None:
@@ -77,14 +81,19 @@ def read_changes(database: Database, held: Revision | None) -> Changes | None:
         system = _since(connection, models, since)
         owned = _since(connection, organization_models, since)
         keys = _since(connection, api_keys, since)
+        machines = _since(connection, clients, since)
         return Changes(
             revision=newest,
             complete=complete,
             models=tuple(model_from_row(row) for row in system if not row["deleted"]),
             organization_models=tuple(organization_model_from_row(row) for row in owned if not row["deleted"]),
             keys=tuple(key_from_row(row) for row in keys if not row["deleted"]),
+            clients=tuple(
+                Client(row["id"], row["organization_id"], row["created"]) for row in machines if not row["deleted"]
+            ),
             deleted_models=frozenset(UUID(row["id"]) for row in (*system, *owned) if row["deleted"]),
             deleted_keys=frozenset(row["id"] for row in keys if row["deleted"]),
+            deleted_clients=frozenset(row["id"] for row in machines if row["deleted"]),
         )
 
 

@@ -16,7 +16,7 @@ from modelservice.store.database import Database
 # Not Alembic's usual name: another program's migrations in the same database are not ours.
 VERSION_TABLE: Final = "modelservice_schema"
 # The migrations, in order. Here by name, so that a server need not load Alembic to know where it is.
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 

@@ -87,6 +87,17 @@ api_keys = Table(
     Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
 )
 
+# Machines that come with tokens, and the organization that each reads for.
+clients = Table(
+    "clients",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("organization_id", String(128), ForeignKey(organizations.c.id), nullable=False, index=True),
+    Column("created", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
+    Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
+)
+
 # System models.
 models = Table(
     "models",

@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import BindParameter, Connection, Table, bindparam, insert, select, update
 
 from modelservice.domain.model import OrganizationModel
-from modelservice.domain.principal import ApiKey, Organization
+from modelservice.domain.principal import ApiKey, Client, Organization
 from modelservice.store.database import Database
 from modelservice.store.queries import Queries
 from modelservice.store.rows import key_to_row, model_to_row, organization_model_to_row
@@ -26,6 +26,7 @@ from modelservice.store.sources import Sourced
 from modelservice.store.tables import (
     api_keys,
     audit,
+    clients,
     head,
     models,
     organization_models,
@@ -106,13 +107,10 @@ class Write(Queries):
 
     def add_organization(self, organization: Organization) -> None:
         """Adds an organization, whose id must be free: never used, or deleted."""
-        values = {"created": organization.created, "deleted": False, "revision": self._revision}
-        statement = update(organizations).where(organizations.c.id == organization.id).values(values)
-        if not self._connection.execute(statement).rowcount:
-            self._connection.execute(insert(organizations).values(id=organization.id, **values))
+        self._add_again(organizations, organization.id, {"created": organization.created})
 
     def delete_organization(self, organization_id: str) -> None:
-        """Deletes an organization. Its keys and models are deleted before."""
+        """Deletes an organization. Its keys, clients and models are deleted before."""
         self._mark_deleted(organizations, organization_id, {})
 
     # --- API keys -----------------------------------------------------------------------------------------------------
@@ -130,6 +128,16 @@ class Write(Queries):
     def delete_key(self, key_id: str) -> None:
         """Deletes an API key."""
         self._mark_deleted(api_keys, key_id, {"digest": b"", "name": "", "scopes": []})
+
+    # --- Clients ------------------------------------------------------------------------------------------------------
+
+    def add_client(self, client: Client) -> None:
+        """Adds a client, whose id must be free: never used, or deleted."""
+        self._add_again(clients, client.id, {"organization_id": client.organization_id, "created": client.created})
+
+    def delete_client(self, client_id: str) -> None:
+        """Deletes a client."""
+        self._mark_deleted(clients, client_id, {})
 
     # --- System models ------------------------------------------------------------------------------------------------
 
@@ -172,6 +180,11 @@ class Write(Queries):
         """Deletes an organization's model. Its UUID stays taken, its name is free."""
         blank = {"name": str(model_id), "metadata": None, "system_prompt": None}
         self._mark_deleted(organization_models, str(model_id), blank)
+
+    def _add_again(self, table: Table, row_id: str, values: Mapping[str, Any]) -> None:
+        all_values = {**values, "deleted": False, "revision": self._revision}
+        if not self._connection.execute(update(table).where(table.c.id == row_id).values(all_values)).rowcount:
+            self._connection.execute(insert(table).values(id=row_id, **all_values))
 
     def _mark_deleted(self, table: Table, row_id: str, blank: Mapping[str, Any]) -> None:
         self._connection.execute(

@@ -26,6 +26,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     UNAVAILABLE: _ClassVar[ErrorReason]
     TIMEOUT: _ClassVar[ErrorReason]
     UNKNOWN_SERVICE: _ClassVar[ErrorReason]
+    INVALID_TOKEN: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_API_KEY: ErrorReason
 ACCESS_DENIED: ErrorReason
@@ -38,6 +39,7 @@ INTERNAL_ERROR: ErrorReason
 UNAVAILABLE: ErrorReason
 TIMEOUT: ErrorReason
 UNKNOWN_SERVICE: ErrorReason
+INVALID_TOKEN: ErrorReason
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

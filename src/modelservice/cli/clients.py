@@ -1,0 +1,45 @@
+"""`modelservice clients`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from modelservice import config
+from modelservice.cli.options import actor_option
+from modelservice.cli.output import json_option, print_rows, time_text
+from modelservice.manage.clients import add_client, list_clients, remove_client
+
+
+@click.group()
+def clients() -> None:
+    """Manage machines that come with tokens: for which organization each reads."""
+
+
+@clients.command()
+@click.argument("client")
+@click.option("--organization", required=True, help="For which it reads.")
+@actor_option
+def add(client: str, organization: str, actor: str) -> None:
+    """Let CLIENT read for an organization. CLIENT (m2m-client-…) is the subject of its tokens."""
+    add_client(config.load(os.environ).database_url, actor, client, organization)
+
+
+@clients.command("list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the clients."""
+    rows = [
+        {"client": client.id, "organization": client.organization_id, "created": time_text(client.created)}
+        for client in list_clients(config.load(os.environ).database_url)
+    ]
+    print_rows(rows, ("client", "organization", "created"), as_json=as_json)
+
+
+@clients.command()
+@click.argument("client")
+@actor_option
+def remove(client: str, actor: str) -> None:
+    """Forget CLIENT. Within a second it sees the system models alone."""
+    remove_client(config.load(os.environ).database_url, actor, client)

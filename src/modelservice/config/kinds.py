@@ -1,0 +1,162 @@
+"""Kinds of settings: each reads a value from its text, or raises ValueError."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+# Signatures with a key pair (RFC 7518, RFC 8037). None with a shared secret: a set of public keys has none.
+JWT_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+
+
+class Address(NamedTuple):
+    """Where to listen.
+
+    Attributes:
+        host: An IP address.
+        port: 1 to 65535.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def reachable(self) -> Address:
+        """Returns where a process of this machine reaches what listens here: loopback, when that is everywhere."""
+        host = ipaddress.ip_address(self.host)
+        if not host.is_unspecified:
+            return self
+        return Address("127.0.0.1" if host.version == 4 else "::1", self.port)  # noqa: PLR2004  (IP version)
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Returns a reader of one of some words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def number_between(least: float, most: float) -> Callable[[str], float]:
+    """Returns a reader of a number within bounds."""
+
+    def parse(text: str) -> float:
+        number = float(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def whole_between(least: int, most: int) -> Callable[[str], int]:
+    """Returns a reader of a whole number within bounds."""
+
+    def parse(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def boolean(text: str) -> bool:
+    """Reads true or false."""
+    return {"true": True, "false": False}[text.lower()]
+
+
+def address(text: str) -> Address:
+    """Reads an IP address with a port."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", text)
+    if match is None:
+        raise ValueError
+    host = ipaddress.ip_address(match[1] or match[2])
+    port = int(match[3])
+    if not 1 <= port <= 65535 or (host.version == 6) != bool(match[1]):  # noqa: PLR2004  (the largest port, IP version)
+        raise ValueError
+    return Address(str(host), port)
+
+
+def database_url(text: str) -> str:
+    """Reads the URL of a database."""
+    # A path, and nothing that SQLite would take for an option.
+    if not re.fullmatch(r"sqlite:///[^?#]+", text) or text.endswith(("/", ":memory:")):
+        raise ValueError
+    return text
+
+
+def without_password(url: str) -> str:
+    """Returns a URL as it may be shown."""
+    return re.sub(r"(?<=://)([^/@]*?):[^/]*@", r"\1:***@", url)
+
+
+def stytch_project_id(text: str) -> str:
+    """Reads the id of a Stytch project; empty for none."""
+    if not re.fullmatch(r"(project-(test|live)-[0-9A-Za-z-]{1,64})?", text):
+        raise ValueError
+    return text
+
+
+def host(text: str) -> str:
+    """Reads a host name; empty for none."""
+    if not re.fullmatch(r"([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+)?", text):
+        raise ValueError
+    return text.lower()
+
+
+def one_word(text: str) -> str:
+    """Reads a text of visible ASCII characters; empty for none."""
+    if not re.fullmatch(r"[!-~]*", text):
+        raise ValueError
+    return text
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Reads texts with spaces between them; empty for none."""
+    return tuple(one_word(word) for word in text.split(" ") if word)
+
+
+def some_of(*choices: str) -> Callable[[str], tuple[str, ...]]:
+    """Returns a reader of one or more of some words."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        found = words(text)
+        if not found or not set(found) <= set(choices):
+            raise ValueError
+        return found
+
+    return parse
+
+
+def claim(text: str) -> tuple[str, ...]:
+    """Reads the name of a claim, or two names: of a claim, and of one within it; empty for none."""
+    path = words(text)
+    if len(path) > 2:  # noqa: PLR2004  (deeper ones are not in use anywhere)
+        raise ValueError
+    return path
+
+
+def key_set_source(text: str) -> str:
+    """Reads a URL or a path; empty for none.
+
+    These keys decide who comes in: over a network they need TLS, but from this machine itself.
+    """
+    if "://" not in text:
+        return text
+    url = urlsplit(one_word(text))
+    here = url.hostname in ("127.0.0.1", "::1", "localhost")
+    if url.scheme != "https" and not (url.scheme == "http" and here):
+        raise ValueError
+    # `port` raises ValueError for one that is none.
+    if not url.hostname or url.port == 0 or "@" in url.netloc or url.fragment:
+        raise ValueError
+    return text

