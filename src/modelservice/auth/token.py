@@ -24,7 +24,7 @@ LENGTH_MAX: Final = 16 * 1024
 _REQUIRED: Final = ("exp", "iat", "iss", "aud", "sub")
 # Stytch B2B's claim about the session, with the member's roles; others have the roles beside it (RFC 9068, 2.2.3.1).
 _SESSION: Final = "https://stytch.com/session"
-# Tokens that are remembered: some 10 MB of them.
+# Tokens that are remembered: some 15 MB of them.
 _REMEMBERED: Final = 20_000
 # What the log says of a token that is refused. Its bearer is not told.
 _REASONS: Final[Mapping[type[Exception], str]] = {
