@@ -56,7 +56,7 @@ class Place:
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.grpc_port, self.http_port, self.admin_port = free_ports(3)
+        self.grpc_port, self.http_port, self.admin_port, self.metrics_port = free_ports(4)
         self.grpc = f"127.0.0.1:{self.grpc_port}"
         self.http = f"127.0.0.1:{self.http_port}"
         self.database_url = f"sqlite:///{self.folder / 'test.db'}"
@@ -69,6 +69,7 @@ class Place:
             "MODELSERVICE_GRPC_ADDRESS": self.grpc,
             "MODELSERVICE_HTTP_ADDRESS": self.http,
             "MODELSERVICE_ENVOY_ADMIN_ADDRESS": f"127.0.0.1:{self.admin_port}",
+            "MODELSERVICE_METRICS_ADDRESS": f"127.0.0.1:{self.metrics_port}",
             # No test waits for a drain that it is not about.
             "MODELSERVICE_DRAIN_SECONDS": "0.2",
             "MODELSERVICE_ENVOY_BINARY": ENVOY,

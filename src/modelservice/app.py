@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -19,13 +21,15 @@ from modelservice.auth.key_source import is_url, key_source
 from modelservice.auth.token import TokenRules, TokenVerifier
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.snapshot import Snapshot
-from modelservice.config import Settings, Tokens
+from modelservice.config import Address, Settings, Tokens
 from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
 from modelservice.store.database import Access, Database
 from modelservice.store.reading import read_changes
+from modelservice.telemetry.endpoint import MetricsEndpoint
+from modelservice.telemetry.metrics import Metrics, State
 
 STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 # How long calls under way may take to end, in seconds, once the server takes no new ones.
@@ -75,19 +79,27 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
         stop: When to stop.
 
     Raises:
-        InvalidSettingError: The address is not to be had, or the file of the issuer's keys cannot be used.
+        InvalidSettingError: An address is not to be had, or the file of the issuer's keys cannot be used.
     """
     require_key_file(settings.tokens)
     keys = _issuer_keys(settings.tokens, log) if settings.tokens else None
     tokens = _verifier(settings.tokens, keys) if settings.tokens and keys else None
     database = Database(settings.database_url, Access.READ)
     catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
-    server = Server(catalogue, make_gate(tokens), log, reflection_enabled=settings.reflection)
+    metrics = Metrics(version("modelservice"))
+    server = Server(catalogue, make_gate(tokens), log, metrics, reflection_enabled=settings.reflection)
+    metrics.show(lambda: _state(catalogue, server))
+    endpoint = _endpoint(settings.metrics_address, metrics, log)
     if not server.start(str(settings.grpc_address)):
         raise InvalidSettingError(
             f"MODELSERVICE_GRPC_ADDRESS: cannot listen on {settings.grpc_address}: it is taken, or not of this machine"
         )
-    log.info("listening", address=str(settings.grpc_address), database=database.name)
+    log.info(
+        "listening",
+        address=str(settings.grpc_address),
+        metrics=str(settings.metrics_address or "off"),
+        database=database.name,
+    )
     if keys:
         keys.start()
 
@@ -105,6 +117,8 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     catalogue.close()
     if keys:
         keys.close()
+    if endpoint:
+        endpoint.close()
     log.info("stopped")
 
 
@@ -132,6 +146,30 @@ def make_gate(tokens: TokenVerifier | None) -> Gate:
         return authenticate(authorization, snapshot, tokens, time.time())
 
     return Gate(authenticate=caller, viewer=viewer)
+
+
+def _endpoint(address: Address | None, metrics: Metrics, log: FilteringBoundLogger) -> MetricsEndpoint | None:
+    if address is None:
+        return None
+    try:
+        return MetricsEndpoint(*address, metrics.registry, log)
+    except OSError as error:
+        raise InvalidSettingError(
+            f"MODELSERVICE_METRICS_ADDRESS: cannot listen on {address}: {os.strerror(error.errno or 0)}"
+        ) from None
+
+
+def _state(catalogue: Catalogue, server: Server) -> State:
+    held = catalogue.snapshot
+    return State(
+        ready=server.health.serving,
+        revision=held.revision.number if held else 0,
+        system_models=len(held.entries) if held else 0,
+        organization_models=len(held.records) if held else 0,
+        keys=len(held.keys) if held else 0,
+        age=catalogue.age,
+        refresh_failures=catalogue.failures,
+    )
 
 
 def _verifier(tokens: Tokens, keys: IssuerKeys) -> TokenVerifier:

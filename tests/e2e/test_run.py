@@ -112,10 +112,18 @@ def test_what_it_started_does_not_outlive_it(place: Place) -> None:
 
 @pytest.mark.parametrize(
     ("command", "setting"),
-    [("run", "GRPC_ADDRESS"), ("run", "HTTP_ADDRESS"), ("run", "ENVOY_ADMIN_ADDRESS"), ("serve", "GRPC_ADDRESS")],
+    [
+        *(("run", setting) for setting in ("GRPC_ADDRESS", "HTTP_ADDRESS", "ENVOY_ADMIN_ADDRESS", "METRICS_ADDRESS")),
+        *(("serve", setting) for setting in ("GRPC_ADDRESS", "METRICS_ADDRESS")),
+    ],
 )
 def test_a_taken_port_is_one_line_that_names_the_setting(place: Place, setting: str, command: str) -> None:
-    ports = {"GRPC_ADDRESS": place.grpc_port, "HTTP_ADDRESS": place.http_port, "ENVOY_ADMIN_ADDRESS": place.admin_port}
+    ports = {
+        "GRPC_ADDRESS": place.grpc_port,
+        "HTTP_ADDRESS": place.http_port,
+        "ENVOY_ADMIN_ADDRESS": place.admin_port,
+        "METRICS_ADDRESS": place.metrics_port,
+    }
     with socket.create_server(("127.0.0.1", ports[setting])):
         done = place.command(command, *(["--demo"] if command == "run" else []), check=False)
 

@@ -16,6 +16,7 @@ from modelservice.errors import INVALID_REQUEST, Refusal
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
 from modelservice.telemetry import make_log
+from modelservice.telemetry.metrics import Metrics
 from tests.contract.test_errors import LIST, Metadata, call, details
 from tests.harness import channel, free_ports, streaming, unary, wait_until
 
@@ -41,8 +42,13 @@ class Running:
 
         self.catalogue = Faulty()
         self.lines = io.StringIO()
+        self.metrics = Metrics("0")
         self.server = Server(
-            self.catalogue, Gate(nobody, lambda _, __: None), make_log(self.lines, "debug"), reflection_enabled=False
+            self.catalogue,
+            Gate(nobody, lambda _, __: None),
+            make_log(self.lines, "debug"),
+            self.metrics,
+            reflection_enabled=False,
         )
         self.address = f"127.0.0.1:{free_ports(1)[0]}"
         assert self.server.start(self.address)

@@ -15,6 +15,7 @@ def test_the_defaults_are_loopback_and_sqlite() -> None:
     assert ("127.0.0.1", 50051) == settings.grpc_address
     assert ("127.0.0.1", 8080) == settings.http_address
     assert ("127.0.0.1", 9901) == settings.envoy_admin_address
+    assert ("127.0.0.1", 9464) == settings.metrics_address
 
 
 def test_an_empty_setting_is_not_set() -> None:
@@ -33,6 +34,7 @@ WRONG = {
     "GRPC_ADDRESS": ["50051", "localhost:50051", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "256.0.0.1:1", "::1:5"],
     "HTTP_ADDRESS": ["[127.0.0.1]:80", "[::1]", "127.0.0.1:80 ", "http://127.0.0.1:80"],
     "ENVOY_ADMIN_ADDRESS": ["x"],
+    "METRICS_ADDRESS": ["9464", "none", "OFF", "127.0.0.1:0"],
     "REST_RENDERING": ["READY", "json"],
     "REFLECTION": ["yes", "1"],
     "REFRESH_INTERVAL": ["0", "0.6", "nan", "inf", "x", "-1"],

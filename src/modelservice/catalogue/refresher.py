@@ -7,6 +7,7 @@ and once again when it is over.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
@@ -38,6 +39,9 @@ class Catalogue:
         self._snapshot: Snapshot | None = None
         self._rendered = RenderedCache()
         self._failure: str | None = None
+        # When the last read that succeeded began, on the monotonic clock.
+        self._read_at = time.monotonic()
+        self._failures = 0
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -45,6 +49,16 @@ class Catalogue:
     def snapshot(self) -> Snapshot | None:
         """The newest catalogue, or None until the first is loaded. A request takes it once, and keeps to it."""
         return self._snapshot
+
+    @property
+    def age(self) -> float:
+        """How long ago the database was last read, in seconds; before that, since this was made."""
+        return time.monotonic() - self._read_at
+
+    @property
+    def failures(self) -> int:
+        """How often the database could not be read."""
+        return self._failures
 
     def start(self, loaded: Callable[[], None]) -> None:
         """Starts to load, and to refresh.
@@ -69,29 +83,33 @@ class Catalogue:
                 if first and self._snapshot:
                     loaded()
             except ModelserviceError as error:
+                self._failures += 1
                 self._say_once(str(error))
             except Exception:  # noqa: BLE001
                 # A row that this version cannot read, say. Serving what is held beats ending.
+                self._failures += 1
                 if self._failure is None:
                     self._log.exception("refresh failed")
                 self._failure = "unforeseen"
             self._closed.wait(self._interval)
 
     def _refresh(self) -> None:
+        begun = time.monotonic()
         held = self._snapshot
         changes = self._read(held.revision if held else None)
+        snapshot = advance(held, changes, self._rendered) if changes else None
+        self._read_at = begun
         if self._failure is not None:
             self._failure = None
             self._log.info("the database is read again")
-        if changes is None:
-            return
-        self._snapshot = advance(held, changes, self._rendered)
-        self._log.info(
-            "catalogue loaded" if changes.complete else "catalogue changed",
-            revision=changes.revision.number,
-            models=len(self._snapshot.entries),
-            organization_models=len(self._snapshot.records),
-        )
+        if changes and snapshot:
+            self._snapshot = snapshot
+            self._log.info(
+                "catalogue loaded" if changes.complete else "catalogue changed",
+                revision=changes.revision.number,
+                models=len(snapshot.entries),
+                organization_models=len(snapshot.records),
+            )
 
     def _say_once(self, failure: str) -> None:
         if failure != self._failure:

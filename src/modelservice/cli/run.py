@@ -27,6 +27,8 @@ def run(*, demo: bool) -> None:
     stop.listen()
     for name in ("grpc_address", "http_address", "envoy_admin_address"):
         require_free(config.PREFIX + name.upper(), getattr(settings, name))
+    if settings.metrics_address:
+        require_free("MODELSERVICE_METRICS_ADDRESS", settings.metrics_address)
     app.require_key_file(settings.tokens)
     envoy = find_envoy(settings.envoy_binary)
     if demo:

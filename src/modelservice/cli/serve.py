@@ -19,4 +19,6 @@ def serve() -> None:
     stop.listen()
     # gRPC would say it too, but in its own words besides.
     require_free("MODELSERVICE_GRPC_ADDRESS", settings.grpc_address)
+    if settings.metrics_address:
+        require_free("MODELSERVICE_METRICS_ADDRESS", settings.metrics_address)
     app.serve(settings, telemetry.make_log(sys.stderr, settings.log_level), stop)

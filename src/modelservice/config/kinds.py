@@ -86,6 +86,11 @@ def address(text: str) -> Address:
     return Address(str(host), port)
 
 
+def address_or_off(text: str) -> Address | None:
+    """Reads an IP address with a port, or `off`: None."""
+    return None if text == "off" else address(text)
+
+
 def database_url(text: str) -> str:
     """Reads the URL of a database."""
     # A path, and nothing that SQLite would take for an option.

@@ -10,6 +10,7 @@ from modelservice.config.kinds import (
     JWT_ALGORITHMS,
     Address,
     address,
+    address_or_off,
     boolean,
     claim,
     database_url,
@@ -59,6 +60,7 @@ class Settings:
     grpc_address: Address
     http_address: Address
     envoy_admin_address: Address
+    metrics_address: Address | None
     envoy_binary: str
     rest_rendering: str
     reflection: bool
@@ -117,6 +119,13 @@ SETTINGS: Final = (
         _ADDRESS_BOUNDS,
         "Where Envoy's administration listens. Whoever reaches it controls Envoy.",
         address,
+    ),
+    Setting(
+        "metrics_address",
+        "127.0.0.1:9464",
+        f"{_ADDRESS_BOUNDS}; or off",
+        "Where the server shows its metrics, at the path /metrics, to whoever reaches it.",
+        address_or_off,
     ),
     Setting(
         "envoy_binary",

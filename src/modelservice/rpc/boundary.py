@@ -17,13 +17,26 @@ from google.protobuf.message import DecodeError, Message
 from structlog.typing import FilteringBoundLogger
 
 from modelservice.domain.principal import Principal
-from modelservice.errors import INTERNAL_ERROR, INVALID_REQUEST, REQUEST_TOO_LARGE, TIMEOUT, Refusal
+from modelservice.errors import (
+    ACCESS_DENIED,
+    INTERNAL_ERROR,
+    INVALID_API_KEY,
+    INVALID_REQUEST,
+    INVALID_TOKEN,
+    REQUEST_TOO_LARGE,
+    TIMEOUT,
+    Refusal,
+)
 from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.status import status_of
+from modelservice.telemetry.metrics import Metrics
 
 # In bytes. The longest useful request names a model of 256 characters.
 REQUEST_BYTES_MAX: Final = 64 * 1024
 _REQUEST_ID_SHAPE: Final = re.compile(r"[!-~]{1,128}")
+
+# What is wrong with a credential.
+_CREDENTIAL_REFUSALS: Final = (INVALID_API_KEY, INVALID_TOKEN, ACCESS_DENIED)
 
 M = TypeVar("M", bound=Message)
 
@@ -88,11 +101,13 @@ class Boundary:
     Args:
         watchdog: Waits for messages.
         log: Gets one line for each call.
+        metrics: Where each is counted.
     """
 
-    def __init__(self, watchdog: Watchdog, log: FilteringBoundLogger) -> None:
+    def __init__(self, watchdog: Watchdog, log: FilteringBoundLogger, metrics: Metrics) -> None:
         self._watchdog = watchdog
         self._log = log
+        self._metrics = metrics
 
     def handler(
         self, method: str, run: Callable[[Call], bytes], *, quiet: bool = False
@@ -100,11 +115,11 @@ class Boundary:
         """Returns a handler for a unary method.
 
         Args:
-            method: Its full name, for the log.
+            method: Its full name, for the log and the metrics.
             run: Returns the serialized response, or raises a `Refusal`.
             quiet: Whether its calls are logged at the level debug: for what is called every second.
         """
-        write = self._log.debug if quiet else self._log.info
+        tell = self._teller(method, quiet=quiet)
 
         def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             started = time.perf_counter()
@@ -118,17 +133,7 @@ class Boundary:
             except Exception:  # noqa: BLE001
                 self._log.exception("unforeseen error", method=method, request_id=call.request_id)
                 refusal = Refusal(INTERNAL_ERROR)
-            write(
-                "call",
-                method=method,
-                code=refusal.kind.code if refusal else "ok",
-                request_id=call.request_id,
-                organization=call.organization_id,
-                key_id=call.principal.key_id if call.principal else None,
-                subject=call.principal.subject if call.principal else None,
-                ms=round((time.perf_counter() - started) * 1000, 3),
-                **({"reason": refusal.reason} if refusal and refusal.reason else {}),
-            )
+            tell(call, refusal, time.perf_counter() - started)
             if refusal:
                 # Raises. Outside the try block, which would swallow it.
                 context.abort_with_status(status_of(refusal, call.request_id))
@@ -140,3 +145,28 @@ class Boundary:
 
         # A stream of one message: as unary, grpcio would wait for the message before this could look at the headers.
         return grpc.stream_unary_rpc_method_handler(handle)
+
+    def _teller(self, method: str, *, quiet: bool) -> Callable[[Call, Refusal | None, float], None]:
+        """Returns what counts and logs a method's calls: each with how it ended, and its seconds."""
+        write = self._log.debug if quiet else self._log.info
+        metrics = self._metrics.method(method)
+
+        def tell(call: Call, refusal: Refusal | None, seconds: float) -> None:
+            code = refusal.kind.code if refusal else "ok"
+            metrics.count(code, seconds)
+            if refusal and refusal.kind in _CREDENTIAL_REFUSALS:
+                # What is said of a JWT is one of a few sentences (auth.token).
+                self._metrics.refuse(refusal.reason or code)
+            write(
+                "call",
+                method=method,
+                code=code,
+                request_id=call.request_id,
+                organization=call.organization_id,
+                key_id=call.principal.key_id if call.principal else None,
+                subject=call.principal.subject if call.principal else None,
+                ms=round(seconds * 1000, 3),
+                **({"reason": refusal.reason} if refusal and refusal.reason else {}),
+            )
+
+        return tell

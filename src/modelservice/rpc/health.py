@@ -49,6 +49,11 @@ class Health:
         # A few threads more than watchers, so that there is one to refuse the next.
         self._threads = ThreadPoolExecutor(WATCHERS_MAX + 4, thread_name_prefix="watch")
 
+    @property
+    def serving(self) -> bool:
+        """Whether it says SERVING."""
+        return self._serving
+
     def serve(self) -> None:
         """Says SERVING from now on, unless it drains."""
         self._set(serving=True)

@@ -14,6 +14,7 @@ from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.boundary import Boundary
 from modelservice.rpc.health import HEALTH_SERVICE, Health
 from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
+from modelservice.telemetry.metrics import Metrics
 
 # Threads are made as they are needed. What needs many is callers who open calls and send nothing: so many of them may
 # wait for a message before the watchdog loses patience (rpc.arrival).
@@ -45,14 +46,23 @@ class Server:
         catalogue: Answers.
         gate: Says who may pass.
         log: Where it tells what it does.
+        metrics: Where calls are counted.
         reflection_enabled: Whether clients may ask which services there are.
     """
 
-    def __init__(self, catalogue: Answers, gate: Gate, log: FilteringBoundLogger, *, reflection_enabled: bool) -> None:
+    def __init__(
+        self,
+        catalogue: Answers,
+        gate: Gate,
+        log: FilteringBoundLogger,
+        metrics: Metrics,
+        *,
+        reflection_enabled: bool,
+    ) -> None:
         self._watchdog = Watchdog(_CROWD)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self.health = Health(self._watchdog, log)
-        boundary = Boundary(self._watchdog, log)
+        boundary = Boundary(self._watchdog, log, metrics)
         self._server = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
         handlers = [*service_handlers(catalogue, gate, boundary), self.health.handlers(boundary)]
         self._server.add_generic_rpc_handlers(handlers)
