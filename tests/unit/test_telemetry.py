@@ -1,0 +1,98 @@
+"""What a server tells of itself, part by part."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from modelservice.telemetry import make_log
+from modelservice.telemetry.endpoint import CLIENTS_MAX, MetricsEndpoint
+from modelservice.telemetry.metrics import Metrics, State
+from tests.harness import free_ports, wait_until
+
+
+class Shown:
+    """Metrics that are to be read, and what the log says of it."""
+
+    def __init__(self) -> None:
+        self.metrics, self.lines = Metrics("1.2.3"), io.StringIO()
+        (self.port,) = free_ports(1)
+        self.endpoint = MetricsEndpoint("127.0.0.1", self.port, self.metrics.registry, make_log(self.lines, "info"))
+
+    def get(self, path: str = "/metrics") -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+
+
+@pytest.fixture
+def shown() -> Iterator[Shown]:
+    one = Shown()
+    yield one
+    one.endpoint.close()
+
+
+def test_clients_who_say_nothing_are_few(shown: Shown) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(CLIENTS_MAX):
+            stack.enter_context(socket.create_connection(("127.0.0.1", shown.port)))
+        # One more is sent away, at once.
+        more = stack.enter_context(socket.create_connection(("127.0.0.1", shown.port), timeout=10))
+        assert b"" == more.recv(1)
+
+    wait_until(lambda: answers(shown), "there is room again")
+    assert "" == shown.lines.getvalue()
+
+
+def answers(shown: Shown) -> bool:
+    try:
+        return 'modelservice_build_info{version="1.2.3"} 1.0' in shown.get()
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def test_a_client_who_says_nothing_is_sent_away(shown: Shown) -> None:
+    with socket.create_connection(("127.0.0.1", shown.port), timeout=30) as idle:
+        idle.sendall(b"GET /metrics HTTP/1.1\r\n")
+        assert b"" == idle.recv(1)
+
+
+def test_a_state_that_cannot_be_told_is_in_the_log(shown: Shown) -> None:
+    broken = False
+
+    def state() -> State:
+        if broken:
+            raise ValueError
+        return State(
+            ready=True, revision=1, system_models=2, organization_models=3, keys=4, age=5.0, refresh_failures=6
+        )
+
+    shown.metrics.show(state)
+    assert "modelservice_catalogue_age_seconds 5.0" in shown.get()
+    broken = True
+
+    assert not answers(shown)
+    wait_until(lambda: "metrics cannot be shown" in shown.lines.getvalue(), "the log says so")
+
+
+def test_an_address_can_be_had_once(shown: Shown) -> None:
+    with pytest.raises(OSError, match="Address already in use"):
+        MetricsEndpoint("127.0.0.1", shown.port, shown.metrics.registry, make_log(io.StringIO(), "info"))
+
+
+def test_an_endpoint_can_listen_on_ipv6() -> None:
+    (port,) = free_ports(1)
+    endpoint = MetricsEndpoint("::1", port, Metrics("0").registry, make_log(io.StringIO(), "info"))
+    try:
+        connection = http.client.HTTPConnection("::1", port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics")
+            assert 200 == connection.getresponse().status
+    finally:
+        endpoint.close()
