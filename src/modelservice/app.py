@@ -28,6 +28,7 @@ from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
 from modelservice.store.database import Access, Database
 from modelservice.store.reading import read_changes
+from modelservice.telemetry import LineBudget
 from modelservice.telemetry.endpoint import MetricsEndpoint
 from modelservice.telemetry.metrics import Metrics, State
 
@@ -86,8 +87,8 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     tokens = _verifier(settings.tokens, keys) if settings.tokens and keys else None
     database = Database(settings.database_url, Access.READ)
     catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
-    metrics = Metrics(version("modelservice"))
-    server = Server(catalogue, make_gate(tokens), log, metrics, reflection_enabled=settings.reflection)
+    metrics, budget = Metrics(version("modelservice")), LineBudget(settings.log_calls_per_second)
+    server = Server(catalogue, make_gate(tokens), log, metrics, budget, reflection_enabled=settings.reflection)
     metrics.show(lambda: _state(catalogue, server))
     endpoint = _endpoint(settings.metrics_address, metrics, log)
     if not server.start(str(settings.grpc_address)):

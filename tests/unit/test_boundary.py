@@ -15,7 +15,7 @@ from modelservice.domain.principal import Principal
 from modelservice.errors import INVALID_REQUEST, Refusal
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
-from modelservice.telemetry import make_log
+from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
 from tests.contract.test_errors import LIST, Metadata, call, details
 from tests.harness import channel, free_ports, streaming, unary, wait_until
@@ -42,12 +42,13 @@ class Running:
 
         self.catalogue = Faulty()
         self.lines = io.StringIO()
-        self.metrics = Metrics("0")
+        self.now = 0.0
         self.server = Server(
             self.catalogue,
             Gate(nobody, lambda _, __: None),
             make_log(self.lines, "debug"),
-            self.metrics,
+            Metrics("0"),
+            LineBudget(3, lambda: self.now),
             reflection_enabled=False,
         )
         self.address = f"127.0.0.1:{free_ports(1)[0]}"
@@ -143,6 +144,68 @@ def test_a_request_id_that_no_log_should_hold_is_replaced(running: Running, give
 
     assert (given, 36) != (made, len(given))
     assert 36 == len(made)
+
+
+def test_a_busy_server_logs_some_calls_and_says_how_many_it_left_out(running: Running) -> None:
+    def ask(request_id: str) -> None:
+        call(running.address, LIST, metadata=(("x-request-id", request_id),))
+
+    def fail() -> None:
+        raise ValueError
+
+    for number in range(5):
+        ask(f"first-{number}")
+    running.catalogue.act = fail
+    ask("defect")
+    running.catalogue.act = lambda: None
+    ask("left out")
+    running.now = 1.0
+    ask("later")
+    ask("last")
+
+    lines = [line for line in running.log if line["message"] == "call"]
+    expected = [("first-0", None), ("first-1", None), ("first-2", None), ("defect", 2), ("later", 1), ("last", None)]
+    assert expected == [(line["request_id"], line.get("skipped")) for line in lines]
+
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(
+    "traceparent", [f"00-{TRACE}-{PARENT}-01", f"01-{TRACE}-{PARENT}-00", f"fe-{TRACE}-{PARENT}-00-what-comes"]
+)
+def test_a_call_is_logged_with_its_trace(running: Running, traceparent: str) -> None:
+    call(running.address, LIST, metadata=(("traceparent", traceparent),))
+
+    assert [TRACE] == [line["trace_id"] for line in running.log if line["message"] == "call"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        (),
+        *(
+            (("traceparent", value),)
+            for value in (
+                f"00-{TRACE}-{PARENT}-01-more",
+                f"00-{TRACE}-{PARENT}-01-",
+                f"01-{TRACE}-{PARENT}-01more",
+                f"ff-{TRACE}-{PARENT}-01",
+                f"00-{'0' * 32}-{PARENT}-01",
+                f"00-{TRACE}-{'0' * 16}-01",
+                f"00-{TRACE.upper()}-{PARENT}-01",
+                f"00-{TRACE[1:]}-{PARENT}-01",
+                f"00-{TRACE}-{PARENT}",
+                "",
+                "x" * 1000,
+            )
+        ),
+    ],
+)
+def test_a_trace_that_is_malformed_is_not_logged(running: Running, metadata: Metadata) -> None:
+    call(running.address, LIST, metadata=metadata)
+
+    assert [False] == ["trace_id" in line for line in running.log if line["message"] == "call"]
 
 
 def test_a_second_server_cannot_take_the_port(running: Running) -> None:

@@ -42,6 +42,8 @@ WRONG = {
     "ORGANIZATION_HEADER": ["yes"],
     "PROMPT_QUOTA_BYTES": ["-1", "1e3", "1000000001", "x"],
     "LOG_LEVEL": ["verbose", "INFO"],
+    "LOG_FORMAT": ["text", "JSON"],
+    "LOG_CALLS_PER_SECOND": ["-1", "100001", "1.5", "all"],
     "STYTCH_PROJECT_ID": ["x", "project-test-", "project-dev-1", "project-test-a/../b", "project-test-a\n"],
     "STYTCH_DOMAIN": ["https://login.example.com", "login", "login.example.com/", "a b.c", "user@login.example.com"],
     "JWT_ISSUERS": ["a\tb", "ä"],

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import re
 import socket
 from collections.abc import Iterator
 
 import pytest
 
-from modelservice.telemetry import make_log
+from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.endpoint import CLIENTS_MAX, MetricsEndpoint
 from modelservice.telemetry.metrics import Metrics, State
 from tests.harness import free_ports, wait_until
@@ -79,6 +80,34 @@ def test_a_state_that_cannot_be_told_is_in_the_log(shown: Shown) -> None:
 
     assert not answers(shown)
     wait_until(lambda: "metrics cannot be shown" in shown.lines.getvalue(), "the log says so")
+
+
+def test_lines_for_people_are_plain_and_tell_no_secret() -> None:
+    lines = io.StringIO()
+    log = make_log(lines, "info", "console")
+
+    def fail() -> None:
+        secret = "in a variable"  # noqa: F841, S105
+        raise ValueError("the reason")
+
+    log.info("call", method="/a/B", request_id="\x1b[31m", subject=None)
+    log.debug("too little")
+    try:
+        fail()
+    except ValueError:
+        log.exception("unforeseen error")
+
+    first, second, *traceback = lines.getvalue().splitlines()
+    assert re.fullmatch(r"[0-9T:.-]+Z \[info +\] call +method='/a/B' request_id='\\x1b\[31m'", first)
+    assert "unforeseen error" in second
+    assert "ValueError: the reason" == traceback[-1]
+    assert "in a variable" not in lines.getvalue()
+
+
+def test_a_budget_of_zero_has_no_end() -> None:
+    budget = LineBudget(0, lambda: 0.0)
+
+    assert {0} == {budget.take() for _ in range(1000)}
 
 
 def test_an_address_can_be_had_once(shown: Shown) -> None:

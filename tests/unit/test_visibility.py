@@ -29,7 +29,7 @@ from modelservice.manage.organizations import create_organization
 from modelservice.rpc.server import Server
 from modelservice.store.database import Access, Database
 from modelservice.store.reading import read_changes
-from modelservice.telemetry import make_log
+from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
@@ -63,7 +63,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     one.catalogue = Catalogue(partial(read_changes, Database(one.url, Access.READ)), 0.01, log)
     keys = IssuerKeys(lambda: key_set(public("key-1")), ("RS256",), log)
     keys.refresh()
-    server = Server(one.catalogue, make_gate(TokenVerifier(RULES, keys)), log, Metrics("0"), reflection_enabled=False)
+    server = Server(
+        one.catalogue, make_gate(TokenVerifier(RULES, keys)), log, Metrics("0"), LineBudget(0), reflection_enabled=False
+    )
     address = f"127.0.0.1:{free_ports(1)[0]}"
     assert server.start(address)
     one.catalogue.start(server.health.serve)

@@ -21,4 +21,4 @@ def serve() -> None:
     require_free("MODELSERVICE_GRPC_ADDRESS", settings.grpc_address)
     if settings.metrics_address:
         require_free("MODELSERVICE_METRICS_ADDRESS", settings.metrics_address)
-    app.serve(settings, telemetry.make_log(sys.stderr, settings.log_level), stop)
+    app.serve(settings, telemetry.make_log(sys.stderr, settings.log_level, settings.log_format), stop)

@@ -67,6 +67,8 @@ class Settings:
     refresh_interval: float
     drain_seconds: float
     log_level: str
+    log_format: str
+    log_calls_per_second: int
     organization_header: bool
     prompt_quota_bytes: int
     tokens: Tokens | None
@@ -187,6 +189,21 @@ SETTINGS: Final = (
         "debug, info, warning, error",
         "The least that is logged. Calls are logged at info.",
         one_of("debug", "info", "warning", "error"),
+    ),
+    Setting(
+        "log_format",
+        "json",
+        "json, console",
+        "How the server logs: a JSON object a line, or lines for people.",
+        one_of("json", "console"),
+    ),
+    Setting(
+        "log_calls_per_second",
+        "100",
+        "0 to 100000",
+        "How many calls within a second have a line each in the server's log; 0: all. The next line says how many were "
+        "left out (`skipped`). An `internal_error` is never left out.",
+        whole_between(0, 100_000),
     ),
     Setting(
         "stytch_project_id",

@@ -6,6 +6,7 @@ decoded is inside, and nothing that goes wrong gets past it.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 import uuid
@@ -29,6 +30,8 @@ from modelservice.errors import (
 )
 from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.status import status_of
+from modelservice.rpc.trace import trace_id
+from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
 
 # In bytes. The longest useful request names a model of 256 characters.
@@ -100,14 +103,16 @@ class Boundary:
 
     Args:
         watchdog: Waits for messages.
-        log: Gets one line for each call.
+        log: Gets a line for each call.
         metrics: Where each is counted.
+        budget: How many lines there are.
     """
 
-    def __init__(self, watchdog: Watchdog, log: FilteringBoundLogger, metrics: Metrics) -> None:
+    def __init__(self, watchdog: Watchdog, log: FilteringBoundLogger, metrics: Metrics, budget: LineBudget) -> None:
         self._watchdog = watchdog
         self._log = log
         self._metrics = metrics
+        self._budget = budget
 
     def handler(
         self, method: str, run: Callable[[Call], bytes], *, quiet: bool = False
@@ -149,6 +154,7 @@ class Boundary:
     def _teller(self, method: str, *, quiet: bool) -> Callable[[Call, Refusal | None, float], None]:
         """Returns what counts and logs a method's calls: each with how it ended, and its seconds."""
         write = self._log.debug if quiet else self._log.info
+        logged = self._log.is_enabled_for(logging.DEBUG if quiet else logging.INFO)
         metrics = self._metrics.method(method)
 
         def tell(call: Call, refusal: Refusal | None, seconds: float) -> None:
@@ -157,6 +163,14 @@ class Boundary:
             if refusal and refusal.kind in _CREDENTIAL_REFUSALS:
                 # What is said of a JWT is one of a few sentences (auth.token).
                 self._metrics.refuse(refusal.reason or code)
+            skipped = self._budget.take(always=code == INTERNAL_ERROR.code) if logged else None
+            if skipped is None:
+                return
+            more = {
+                "trace_id": trace_id(call.values("traceparent")),
+                "reason": refusal.reason if refusal else None,
+                "skipped": skipped,
+            }
             write(
                 "call",
                 method=method,
@@ -166,7 +180,7 @@ class Boundary:
                 key_id=call.principal.key_id if call.principal else None,
                 subject=call.principal.subject if call.principal else None,
                 ms=round(seconds * 1000, 3),
-                **({"reason": refusal.reason} if refusal and refusal.reason else {}),
+                **{name: value for name, value in more.items() if value},
             )
 
         return tell

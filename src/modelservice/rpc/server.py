@@ -14,6 +14,7 @@ from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.boundary import Boundary
 from modelservice.rpc.health import HEALTH_SERVICE, Health
 from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
+from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
 
 # Threads are made as they are needed. What needs many is callers who open calls and send nothing: so many of them may
@@ -47,6 +48,7 @@ class Server:
         gate: Says who may pass.
         log: Where it tells what it does.
         metrics: Where calls are counted.
+        budget: How many of them are logged.
         reflection_enabled: Whether clients may ask which services there are.
     """
 
@@ -56,13 +58,14 @@ class Server:
         gate: Gate,
         log: FilteringBoundLogger,
         metrics: Metrics,
+        budget: LineBudget,
         *,
         reflection_enabled: bool,
     ) -> None:
         self._watchdog = Watchdog(_CROWD)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self.health = Health(self._watchdog, log)
-        boundary = Boundary(self._watchdog, log, metrics)
+        boundary = Boundary(self._watchdog, log, metrics, budget)
         self._server = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
         handlers = [*service_handlers(catalogue, gate, boundary), self.health.handlers(boundary)]
         self._server.add_generic_rpc_handlers(handlers)
