@@ -19,6 +19,7 @@ from modelservice.auth.issuer_keys import DEFAULT, FILE, IssuerKeys
 from modelservice.auth.jwks import KeySetError, parse_key_set
 from modelservice.auth.key_source import is_url, key_source
 from modelservice.auth.token import TokenRules, TokenVerifier
+from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.snapshot import Snapshot
 from modelservice.config import Address, Settings, Tokens
@@ -88,7 +89,8 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     database = Database(settings.database_url, Access.READ)
     catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
     metrics, budget = Metrics(version("modelservice")), LineBudget(settings.log_calls_per_second)
-    server = Server(catalogue, make_gate(tokens), log, metrics, budget, reflection_enabled=settings.reflection)
+    fresh = FreshAnswers(catalogue, settings.max_staleness, log) if settings.max_staleness else None
+    server = Server(fresh or catalogue, make_gate(tokens), log, metrics, budget, reflection_enabled=settings.reflection)
     metrics.show(lambda: _state(catalogue, server))
     endpoint = _endpoint(settings.metrics_address, metrics, log)
     if not server.start(str(settings.grpc_address)):
@@ -110,11 +112,15 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
         server.health.serve()
 
     catalogue.start(loaded)
+    if fresh:
+        fresh.start(server.health.suspend, server.health.resume)
     stop.requested.wait()
     log.info("draining", seconds=settings.drain_seconds)
     server.health.drain()
     stop.hurried.wait(settings.drain_seconds)
     server.stop(_GRACE, stop.hurried)
+    if fresh:
+        fresh.close()
     catalogue.close()
     if keys:
         keys.close()

@@ -6,12 +6,15 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import Engine, event
 
+from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.rendered import RenderedCache
 from modelservice.catalogue.rendering import render_entry, render_list
@@ -99,13 +102,19 @@ class Fallible:
     def __init__(self, url: str) -> None:
         self._database = Database(url, Access.READ)
         self.error: Exception | None = None
+        self.spoilt = False
+        self.answering = threading.Event()
+        self.answering.set()
         self.reads = 0
 
     def __call__(self, held: Revision | None) -> Changes | None:
         self.reads += 1
+        self.answering.wait()
         if self.error:
             raise self.error
-        return read_changes(self._database, held)
+        changes = read_changes(self._database, held)
+        no_catalogue: Any = None
+        return replace(changes, keys=no_catalogue) if changes and self.spoilt else changes
 
     def wait_for_reads(self, count: int) -> None:
         after = self.reads + count
@@ -153,6 +162,54 @@ def test_a_failing_database_costs_freshness_and_says_so_once(
     said = [line for line in map(json.loads, lines.getvalue().splitlines()) if line["level"] == "error"]
     assert 1 == len(said)
     assert 1 == lines.getvalue().count("the database is read again")
+
+
+def test_what_was_read_and_cannot_be_used_is_a_failure_too(
+    url: str, refreshed: tuple[Catalogue, Fallible, io.StringIO, threading.Event]
+) -> None:
+    catalogue, reader, lines, loaded = refreshed
+    load_documented(url, "test")
+    catalogue.start(loaded.set)
+    assert loaded.wait(10)
+    held = catalogue.snapshot
+
+    reader.spoilt = True
+    create_organization(url, "test", "acme")
+    wait_until(lambda: catalogue.failures > 5, "failures are counted")
+
+    assert held is catalogue.snapshot
+    assert 1 == lines.getvalue().count("refresh failed")
+    assert 0 == lines.getvalue().count("the database is read again")
+    reader.spoilt = False
+    wait_until(lambda: catalogue.snapshot is not held, "changes flow again")
+
+
+def test_a_database_that_neither_answers_nor_fails_makes_answers_too_old(
+    url: str, refreshed: tuple[Catalogue, Fallible, io.StringIO, threading.Event]
+) -> None:
+    catalogue, reader, lines, loaded = refreshed
+    load_documented(url, "test")
+    said: list[str] = []
+    fresh = FreshAnswers(catalogue, 2, make_log(lines, "info"))
+    fresh.start(lambda: said.append("suspend"), lambda: said.append("resume"))
+    try:
+        assert fresh.snapshot is None
+        catalogue.start(loaded.set)
+        assert loaded.wait(10)
+        assert fresh.snapshot
+
+        reader.answering.clear()
+        wait_until(lambda: fresh.snapshot is None, "what is held is too old")
+        assert catalogue.snapshot
+        reader.answering.set()
+        wait_until(lambda: fresh.snapshot, "it is fresh again")
+        wait_until(lambda: said == ["suspend", "resume"], "both are told")
+    finally:
+        reader.answering.set()
+        fresh.close()
+
+    assert [1, 1] == [lines.getvalue().count(text) for text in ("too old to answer from", "is fresh again")]
+    assert 0 == lines.getvalue().count("cannot be read")
 
 
 def test_no_request_runs_sql(url: str, refreshed: tuple[Catalogue, Fallible, io.StringIO, threading.Event]) -> None:

@@ -38,6 +38,7 @@ WRONG = {
     "REST_RENDERING": ["READY", "json"],
     "REFLECTION": ["yes", "1"],
     "REFRESH_INTERVAL": ["0", "0.6", "nan", "inf", "x", "-1"],
+    "MAX_STALENESS": ["0.5", "-1", "604801", "nan", "1h"],
     "DRAIN_SECONDS": ["-1", "301", "1s"],
     "ORGANIZATION_HEADER": ["yes"],
     "PROMPT_QUOTA_BYTES": ["-1", "1e3", "1000000001", "x"],

@@ -57,6 +57,12 @@ def number_between(least: float, most: float) -> Callable[[str], float]:
     return parse
 
 
+def zero_or_between(least: float, most: float) -> Callable[[str], float]:
+    """Returns a reader of 0, or a number within bounds."""
+    between = number_between(least, most)
+    return lambda text: 0.0 if text == "0" else between(text)
+
+
 def whole_between(least: int, most: int) -> Callable[[str], int]:
     """Returns a reader of a whole number within bounds."""
 

@@ -24,6 +24,7 @@ from modelservice.config.kinds import (
     whole_between,
     without_password,
     words,
+    zero_or_between,
 )
 
 PREFIX: Final = "MODELSERVICE_"
@@ -65,6 +66,7 @@ class Settings:
     rest_rendering: str
     reflection: bool
     refresh_interval: float
+    max_staleness: float
     drain_seconds: float
     log_level: str
     log_format: str
@@ -156,6 +158,15 @@ SETTINGS: Final = (
         "0.05 to 0.5",
         "How often a server asks the database what is new.",
         number_between(0.05, 0.5),
+        unit="seconds",
+    ),
+    Setting(
+        "max_staleness",
+        "0",
+        "0, or 1 to 604800",
+        "For how long a server answers from what it holds when the database cannot be read. Then it says that it is "
+        "not ready, until it can read the database again. 0: without end.",
+        zero_or_between(1, 604_800),
         unit="seconds",
     ),
     Setting(

@@ -42,6 +42,8 @@ class Health:
         self._watchdog = watchdog
         self._log = log
         self._serving = False
+        self._started = False
+        self._suspended = False
         self._draining = False
         self._closed = False
         self._changed = threading.Condition()
@@ -55,13 +57,24 @@ class Health:
         return self._serving
 
     def serve(self) -> None:
-        """Says SERVING from now on, unless it drains."""
-        self._set(serving=True)
+        """Says SERVING from now on, unless it is suspended or drains."""
+        self._started = True
+        self._tell()
+
+    def suspend(self) -> None:
+        """Says NOT_SERVING until it is resumed."""
+        self._suspended = True
+        self._tell()
+
+    def resume(self) -> None:
+        """Ends `suspend`."""
+        self._suspended = False
+        self._tell()
 
     def drain(self) -> None:
         """Says NOT_SERVING from now on, for good."""
         self._draining = True
-        self._set(serving=False)
+        self._tell()
 
     def close(self) -> None:
         """Ends the streams of Watch, which would otherwise hold up the server's own end."""
@@ -98,9 +111,9 @@ class Health:
             },
         )
 
-    def _set(self, *, serving: bool) -> None:
+    def _tell(self) -> None:
         with self._changed:
-            self._serving = serving and not self._draining
+            self._serving = self._started and not self._suspended and not self._draining
             self._changed.notify_all()
         self._log.info("health", status="SERVING" if self._serving else "NOT_SERVING")
 
