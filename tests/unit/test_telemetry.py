@@ -58,6 +58,24 @@ def answers(shown: Shown) -> bool:
         return False
 
 
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /metrics HTTP/1.1\r\naccept: application/openmetrics-text; version=x\r\n\r\n", b"HTTP/1.0 200 OK"),
+        (b"GET /metrics?name[]=x HTTP/1.1\r\naccept-encoding: gzip;q=x\r\n\r\n", b"HTTP/1.0 200 OK"),
+        (b"GET http://[::1/metrics HTTP/1.1\r\n\r\n", b"HTTP/1.0 404 Not Found"),
+        (b"POST /metrics HTTP/1.1\r\ncontent-length: 1\r\n\r\na", b"HTTP/1.0 501 Unsupported method ('POST')"),
+    ],
+)
+def test_a_reader_gets_the_one_format_whatever_it_asks_for(shown: Shown, request_: bytes, status: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", shown.port), timeout=10) as one, one.makefile("rb") as received:
+        one.sendall(request_)
+        answer = received.read()
+
+    assert (status, b" 200 " in status) == (answer.partition(b"\r\n")[0], b"\nmodelservice_build_info{" in answer)
+    assert "" == shown.lines.getvalue()
+
+
 def test_a_client_who_says_nothing_is_sent_away(shown: Shown) -> None:
     with socket.create_connection(("127.0.0.1", shown.port), timeout=30) as idle:
         idle.sendall(b"GET /metrics HTTP/1.1\r\n")

@@ -6,13 +6,16 @@ import socket
 import socketserver
 import sys
 import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from prometheus_client import CollectorRegistry, MetricsHandler
+from prometheus_client import CollectorRegistry, generate_latest
 from structlog.typing import FilteringBoundLogger
 
 PATH: Final = "/metrics"
+# What `generate_latest` makes when it is not told otherwise.
+_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 # How long a client may be silent, in seconds, and how many there may be: each holds a thread.
 _PATIENCE: Final = 5.0
 CLIENTS_MAX: Final = 16
@@ -32,8 +35,7 @@ class MetricsEndpoint:
     """
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry, log: FilteringBoundLogger) -> None:
-        handler = type("Handler", (_Handler,), {"registry": registry})
-        self._server = _Server(host, port, handler, log)
+        self._server = _Server((host, port), registry, log)
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
 
@@ -44,14 +46,32 @@ class MetricsEndpoint:
         self._server.server_close()
 
 
-class _Handler(MetricsHandler):
-    timeout = _PATIENCE
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one request.
 
-    def do_GET(self) -> None:  # noqa: N802  (as http.server has it)
-        if urlsplit(self.path).path == PATH:
-            super().do_GET()
-        else:
-            self.send_error(404)
+    Not the library's handler, which lets a reader choose among formats, and fails on a choice that is malformed.
+    """
+
+    timeout = _PATIENCE
+    server: _Server
+
+    def do_GET(self) -> None:
+        if self.path.partition("?")[0] != PATH:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        text = generate_latest(self.server.registry)
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", _CONTENT_TYPE)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def version_string(self) -> str:
+        return "modelservice"
+
+    def log_message(self, *_: object) -> None:
+        # Who reads metrics, every few seconds, is nothing for the log.
+        pass
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -59,11 +79,12 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, handler: type[_Handler], log: FilteringBoundLogger) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    def __init__(self, address: tuple[str, int], registry: CollectorRegistry, log: FilteringBoundLogger) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.registry = registry
         self._log = log
         self._clients: set[object] = set()
-        super().__init__((host, port), handler)
+        super().__init__(address, _Handler)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002  (as socketserver has it)
         self._clients.add(request)
