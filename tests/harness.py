@@ -72,6 +72,8 @@ class Place:
             "MODELSERVICE_METRICS_ADDRESS": f"127.0.0.1:{self.metrics_port}",
             # No test waits for a drain that it is not about.
             "MODELSERVICE_DRAIN_SECONDS": "0.2",
+            # A test that looks for a call in the log finds it, whatever came before.
+            "MODELSERVICE_LOG_CALLS_PER_SECOND": "0",
             "MODELSERVICE_ENVOY_BINARY": ENVOY,
             **self.settings,
         }
