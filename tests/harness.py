@@ -19,8 +19,6 @@ from typing import Any, Self
 
 import grpc
 
-from modelservice.edge import probe
-
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 # The Envoy to test with, where it is not the wheel's (`make test ENVOY=…`). Other settings of the shell that runs the
@@ -108,7 +106,10 @@ class Place:
 
     def ready(self) -> bool:
         """Says whether Envoy knows of a ready server."""
-        return probe.ready(("127.0.0.1", self.http_port))
+        try:
+            return self.rest("/readyz").status == 200
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)

@@ -37,14 +37,20 @@ _ISSUER_PATIENCE: Final = 3.0
 class Stop:
     """What SIGTERM and SIGINT (Ctrl-C) ask for: the first to drain and end, a second one to end at once.
 
+    Args:
+        restarts: Whether SIGHUP asks for a restart. Otherwise it ends the process, as always.
+
     Attributes:
         requested: Set by the first.
         hurried: Set by the second.
+        restart: Set by SIGHUP. Whoever sees to it clears it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, restarts: bool = False) -> None:
         self.requested = threading.Event()
         self.hurried = threading.Event()
+        self.restart = threading.Event()
+        self._signals = STOP_SIGNALS | {signal.SIGHUP} if restarts else STOP_SIGNALS
 
     def listen(self) -> None:
         """Takes the signals from now on. To be called before any other thread is started.
@@ -53,14 +59,14 @@ class Stop:
         of its instructions: while that thread waits for an event, or holds its lock, a handler that sets the event can
         come too late or wait for ever.
         """
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
         threading.Thread(target=self._wait, name="signals", daemon=True).start()
 
     def _wait(self) -> None:
-        signal.sigwait(STOP_SIGNALS)
-        self.requested.set()
-        signal.sigwait(STOP_SIGNALS)
-        self.hurried.set()
+        for event in (self.requested, self.hurried):
+            while signal.sigwait(self._signals) == signal.SIGHUP:
+                self.restart.set()
+            event.set()
 
 
 def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:

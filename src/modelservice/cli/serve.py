@@ -18,5 +18,5 @@ def serve() -> None:
     stop = app.Stop()
     stop.listen()
     # gRPC would say it too, but in its own words besides.
-    require_free("MODELSERVICE_GRPC_ADDRESS", settings.grpc_address)
+    require_free(("MODELSERVICE_GRPC_ADDRESS", settings.grpc_address))
     app.serve(settings, telemetry.make_log(sys.stderr, settings.log_level), stop)
