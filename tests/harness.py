@@ -46,6 +46,16 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def neighbouring_ports(count: int) -> int:
+    """Returns the first of so many ports in a row that nobody listens on."""
+    while True:
+        (first,) = free_ports(1)
+        with contextlib.suppress(OSError, OverflowError), contextlib.ExitStack() as stack:
+            for number in range(count):
+                stack.enter_context(socket.create_server(("127.0.0.1", first + number)))
+            return first
+
+
 @dataclass
 class Place:
     """A database and addresses of a test's own."""
@@ -157,14 +167,27 @@ class Process:
         assert text in self.output + self.errors, self.output + self.errors
 
     def children(self) -> dict[str, int]:
-        """Returns the ids of its own processes, by name."""
+        """Returns the ids of its own processes, by name: of one server, where there are several."""
+        return dict(self._children())
+
+    def workers(self) -> dict[int, int]:
+        """Returns the ids of its servers, by port."""
         found = {}
+        for name, pid in self._children():
+            with contextlib.suppress(OSError, IndexError):
+                environment = Path(f"/proc/{pid}/environ").read_text()
+                if name == "server":
+                    port = environment.split("MODELSERVICE_GRPC_ADDRESS=127.0.0.1:")[1].split("\0")[0]
+                    found[int(port)] = pid
+        return found
+
+    def _children(self) -> list[tuple[str, int]]:
+        found = []
         for status in Path("/proc").glob("[0-9]*/status"):
             with contextlib.suppress(OSError):
                 lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
                 if int(lines["PPid"]) == self.popen.pid:
-                    name = "envoy" if lines["Name"].startswith("envoy") else "server"
-                    found[name] = int(lines["Pid"])
+                    found.append(("envoy" if lines["Name"].startswith("envoy") else "server", int(lines["Pid"])))
         return found
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
