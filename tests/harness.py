@@ -58,13 +58,14 @@ def neighbouring_ports(count: int) -> int:
 
 @dataclass
 class Place:
-    """A database and addresses of a test's own."""
+    """A database and addresses of a test's own. A second server finds the port after the first's free."""
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.grpc_port, self.http_port, self.admin_port = free_ports(3)
+        self.grpc_port = neighbouring_ports(2)
+        self.http_port, self.admin_port = free_ports(2)
         self.grpc = f"127.0.0.1:{self.grpc_port}"
         self.http = f"127.0.0.1:{self.http_port}"
         self.database_url = f"sqlite:///{self.folder / 'test.db'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -28,6 +29,7 @@ from modelservice.store.database import Access, Database
 from modelservice.store.reading import read_changes
 
 STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+_STANDARD_ERROR: Final = 2
 # How long calls under way may take to end, in seconds, once the server takes no new ones.
 _GRACE: Final = 5.0
 # How long a server that is ready waits for the issuer's first answer, in seconds, so that no caller comes too early.
@@ -38,7 +40,8 @@ class Stop:
     """What SIGTERM and SIGINT (Ctrl-C) ask for: the first to drain and end, a second one to end at once.
 
     Args:
-        restarts: Whether SIGHUP asks for a restart. Otherwise it ends the process, as always.
+        restarts: Whether SIGHUP asks for a restart. Otherwise it ends the process, as always. It asks for the end, too,
+            when it says that the terminal is gone to which the log was written.
 
     Attributes:
         requested: Set by the first.
@@ -51,6 +54,7 @@ class Stop:
         self.hurried = threading.Event()
         self.restart = threading.Event()
         self._signals = STOP_SIGNALS | {signal.SIGHUP} if restarts else STOP_SIGNALS
+        self._terminal = os.isatty(_STANDARD_ERROR)
 
     def listen(self) -> None:
         """Takes the signals from now on. To be called before any other thread is started.
@@ -64,9 +68,12 @@ class Stop:
 
     def _wait(self) -> None:
         for event in (self.requested, self.hurried):
-            while signal.sigwait(self._signals) == signal.SIGHUP:
+            while signal.sigwait(self._signals) == signal.SIGHUP and not self._hung_up():
                 self.restart.set()
             event.set()
+
+    def _hung_up(self) -> bool:
+        return self._terminal and not os.isatty(_STANDARD_ERROR)
 
 
 def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:

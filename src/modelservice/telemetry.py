@@ -17,7 +17,8 @@ def make_log(stream: TextIO, level: str) -> FilteringBoundLogger:
         level: The least that is written: `debug`, `info`, `warning` or `error`.
     """
     log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        # Writes a line and its end at once: several processes write to one stream.
+        structlog.WriteLogger(stream),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
