@@ -103,6 +103,51 @@ def test_a_single_server_is_started_again_and_is_bound_to_no_core(place: Place) 
         assert 3 == len({first, second, process.children()["server"]})
 
 
+def test_a_restart_that_goes_wrong_leaves_the_others_alone_until_it_goes_right(place: Place) -> None:
+    key = prepare(place).reader
+    file = place.folder / "level"
+    file.write_text("info")
+    place.settings["MODELSERVICE_LOG_LEVEL_FILE"] = str(file)
+    with Process(place, "run", "--workers", "2") as process:
+        process.wait_for("ready: ")
+        before = process.workers()
+        second = place.grpc_port + 1
+
+        file.write_text("loud")
+        process.popen.send_signal(signal.SIGHUP)
+        wait_until(lambda: 3 <= len(lines(process, "worker 0 has ended")), "it is tried again and again")
+        assert "MODELSERVICE_LOG_LEVEL: must be" in process.errors
+        assert before[second] == process.workers()[second]
+        assert 200 == place.rest("/v1/models", key).status
+
+        file.write_text("info")
+        process.wait_for('"restarted"')
+        assert {place.grpc_port, second} == healthy(place)
+        assert before[second] != process.workers()[second]
+
+
+def test_a_server_that_hangs_is_replaced_first_and_the_other_serves_on(place: Place) -> None:
+    key = prepare(place).reader
+    place.settings["MODELSERVICE_DRAIN_SECONDS"] = "0"
+    with Process(place, "run", "--workers", "2") as process:
+        process.wait_for("ready: ")
+        second = place.grpc_port + 1
+        hanging = process.workers()[second]
+        os.kill(hanging, signal.SIGSTOP)
+        wait_until(lambda: {place.grpc_port} == healthy(place), "Envoy turns away from it")
+
+        process.popen.send_signal(signal.SIGHUP)
+        process.wait_for('"worker 1 is restarted"')
+        assert [] == lines(process, "worker 0 is restarted")
+        assert 200 == place.rest("/v1/models", key).status
+        # Otherwise it is killed, later.
+        os.kill(hanging, signal.SIGCONT)
+        process.wait_for('"worker 0 is restarted"')
+        assert second in healthy(place)
+        # In the middle of a restart, the end is still the end.
+        assert 0 == process.end()
+
+
 def test_a_server_that_dies_before_all_were_ready_ends_the_command(place: Place) -> None:
     # There is no database, so none gets ready.
     with Process(place, "run", "--workers", "2") as process:
