@@ -22,8 +22,8 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: $(VENV)/installed $(ENVOY_INSTALLED) ## Serve the documented catalogue through Envoy
-	@$(BIN)/modelservice run --demo
+run: $(VENV)/installed $(ENVOY_INSTALLED) ## Serve the documented catalogue through Envoy (WORKERS=4: by so many servers)
+	@$(BIN)/modelservice run --demo $(if $(WORKERS),--workers $(WORKERS))
 
 .PHONY: test
 test: $(VENV)/tests-installed ## Run every test, in random order

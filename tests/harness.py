@@ -19,8 +19,6 @@ from typing import Any, Self
 
 import grpc
 
-from modelservice.edge import probe
-
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 # The Envoy to test with, where it is not the wheel's (`make test ENVOY=…`). Other settings of the shell that runs the
@@ -48,15 +46,26 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def neighbouring_ports(count: int) -> int:
+    """Returns the first of so many ports in a row that nobody listens on."""
+    while True:
+        (first,) = free_ports(1)
+        with contextlib.suppress(OSError, OverflowError), contextlib.ExitStack() as stack:
+            for number in range(count):
+                stack.enter_context(socket.create_server(("127.0.0.1", first + number)))
+            return first
+
+
 @dataclass
 class Place:
-    """A database and addresses of a test's own."""
+    """A database and addresses of a test's own. A second server finds the port after the first's free."""
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.grpc_port, self.http_port, self.admin_port, self.metrics_port = free_ports(4)
+        self.grpc_port, self.metrics_port = neighbouring_ports(2), neighbouring_ports(2)
+        self.http_port, self.admin_port = free_ports(2)
         self.grpc = f"127.0.0.1:{self.grpc_port}"
         self.http = f"127.0.0.1:{self.http_port}"
         self.database_url = f"sqlite:///{self.folder / 'test.db'}"
@@ -111,7 +120,10 @@ class Place:
 
     def ready(self) -> bool:
         """Says whether Envoy knows of a ready server."""
-        return probe.ready(("127.0.0.1", self.http_port))
+        try:
+            return self.rest("/readyz").status == 200
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -159,14 +171,27 @@ class Process:
         assert text in self.output + self.errors, self.output + self.errors
 
     def children(self) -> dict[str, int]:
-        """Returns the ids of its own processes, by name."""
+        """Returns the ids of its own processes, by name: of one server, where there are several."""
+        return dict(self._children())
+
+    def workers(self) -> dict[int, int]:
+        """Returns the ids of its servers, by port."""
         found = {}
+        for name, pid in self._children():
+            with contextlib.suppress(OSError, IndexError):
+                environment = Path(f"/proc/{pid}/environ").read_text()
+                if name == "server":
+                    port = environment.split("MODELSERVICE_GRPC_ADDRESS=127.0.0.1:")[1].split("\0")[0]
+                    found[int(port)] = pid
+        return found
+
+    def _children(self) -> list[tuple[str, int]]:
+        found = []
         for status in Path("/proc").glob("[0-9]*/status"):
             with contextlib.suppress(OSError):
                 lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
                 if int(lines["PPid"]) == self.popen.pid:
-                    name = "envoy" if lines["Name"].startswith("envoy") else "server"
-                    found[name] = int(lines["Pid"])
+                    found.append(("envoy" if lines["Name"].startswith("envoy") else "server", int(lines["Pid"])))
         return found
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:

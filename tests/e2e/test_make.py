@@ -43,6 +43,11 @@ def test_another_envoy_needs_no_wheel(project: Path) -> None:
     assert "envoy.lock" in make(project, "--dry-run", "run").stdout
 
 
+def test_workers_are_passed_on(project: Path) -> None:
+    assert "modelservice run --demo --workers 4\n" in make(project, "--dry-run", "run", "WORKERS=4").stdout
+    assert "--workers" not in make(project, "--dry-run", "run").stdout
+
+
 def test_an_older_python_is_told_what_to_do(project: Path) -> None:
     old = project / "old-python"
     old.write_text("#!/bin/sh\nexit 1\n")

@@ -3,45 +3,75 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import click
 
-from modelservice import app, config
-from modelservice.config import Settings
+from modelservice import app, config, telemetry
+from modelservice.config import Address, Settings
 from modelservice.edge import probe
 from modelservice.edge.configuration import Edge
 from modelservice.edge.ports import require_free
 from modelservice.edge.processes import Processes, find_envoy
+from modelservice.edge.workers import Workers
 from modelservice.manage import demo as demonstration
 
 
 @click.command()
 @click.option("--demo", is_flag=True, help="First make the database, the documented catalogue and a key to try.")
-def run(*, demo: bool) -> None:
+@click.option(
+    "--workers",
+    "count",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many servers, on as many ports from the gRPC address on, each on a core of its own where there are "
+    "several (Linux).",
+)
+def run(*, demo: bool, count: int) -> None:
     """Run the server, and Envoy before it, until Ctrl-C or SIGTERM.
 
-    Either ends both once they have answered what is under way; a second one hurries.
+    Either ends both once they have answered what is under way; a second one hurries. A server that ends by itself is
+    started again.
+
+    SIGHUP restarts the servers one after the other, without a failed request. A single one cannot be replaced
+    that way: until it is ready again, some seconds, the answer is 503.
     """
     settings = config.load(os.environ)
-    stop = app.Stop()
+    stop = app.Stop(restarts=True)
     stop.listen()
-    for name in ("grpc_address", "http_address", "envoy_admin_address"):
-        require_free(config.PREFIX + name.upper(), getattr(settings, name))
-    if settings.metrics_address:
-        require_free("MODELSERVICE_METRICS_ADDRESS", settings.metrics_address)
+    require_free(*_addresses(settings, count))
     app.require_key_file(settings.tokens)
     envoy = find_envoy(settings.envoy_binary)
     if demo:
         demonstration.prepare(settings.database_url)
-    edge = Edge.of(settings)
-    http = settings.http_address.reachable()
-    with Processes(envoy, edge, settings.drain_seconds, stop.hurried) as processes:
-        if processes.wait_until(lambda: probe.ready(http) and probe.answers(http), stop.requested):
+    workers = Workers(settings, count, telemetry.make_log(sys.stderr, settings.log_level, settings.log_format))
+    edge = Edge.of(settings, workers.upstreams)
+    with Processes(envoy, edge, workers, stop.hurried) as processes:
+        if processes.wait_until_ready(settings.http_address.reachable(), stop.requested):
             if demo:
                 _show_demo(settings, processes, stop)
-            click.echo(f"ready: REST on http://{http}/v1/models, gRPC on {settings.grpc_address} and {http}")
-        processes.watch(stop.requested)
+            _show_ready(settings, count)
+        processes.watch(stop.requested, stop.restart)
         processes.drain()
+
+
+def _addresses(settings: Settings, count: int) -> list[tuple[str, Address]]:
+    """Returns where something will listen, each with the setting that says so."""
+    addresses = [item for number in range(count) for item in worker_addresseses(settings, number).items()]
+    own = [
+        (config.PREFIX + field.upper(), getattr(settings, field)) for field in ("http_address", "envoy_admin_address")
+    ]
+    return addresses + own
+
+
+def _show_ready(settings: Settings, count: int) -> None:
+    http = settings.http_address.reachable()
+    servers = str(settings.grpc_address)
+    if count > 1:
+        servers += f" to {settings.grpc_address.port + count - 1}"
+    click.echo(f"ready: REST on http://{http}/v1/models, gRPC on {servers} and {http}")
 
 
 def _show_demo(settings: Settings, processes: Processes, stop: app.Stop) -> None:

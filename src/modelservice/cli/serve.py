@@ -9,6 +9,7 @@ import click
 
 from modelservice import app, config, telemetry
 from modelservice.edge.ports import require_free
+from modelservice.edge.workers import worker_addresses
 
 
 @click.command()
@@ -18,7 +19,5 @@ def serve() -> None:
     stop = app.Stop()
     stop.listen()
     # gRPC would say it too, but in its own words besides.
-    require_free("MODELSERVICE_GRPC_ADDRESS", settings.grpc_address)
-    if settings.metrics_address:
-        require_free("MODELSERVICE_METRICS_ADDRESS", settings.metrics_address)
+    require_free(*worker_addresses(settings, 0).items())
     app.serve(settings, telemetry.make_log(sys.stderr, settings.log_level, settings.log_format), stop)

@@ -26,6 +26,10 @@ class Address(NamedTuple):
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    def shifted(self, number: int) -> Address:
+        """Returns the address whose port is so many higher. There may be no such port."""
+        return Address(self.host, self.port + number)
+
     def reachable(self) -> Address:
         """Returns where a process of this machine reaches what listens here: loopback, when that is everywhere."""
         host = ipaddress.ip_address(self.host)

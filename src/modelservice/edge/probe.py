@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Final
+from typing import Any, Final
 
 # In seconds; everything asked is on this machine.
 _TIMEOUT: Final = 2.0
 
 
-def ready(address: tuple[str, int]) -> bool:
-    """Says whether Envoy knows of a server that is ready."""
-    status, _ = _request("GET", address, "/readyz", {})
-    return status == http.client.OK
+def health(admin: tuple[str, int]) -> dict[tuple[str, int], bool]:
+    """Says of each server, by IP address and port, whether it is healthy for Envoy; of none when Envoy does not say."""
+    _, body = _request("GET", admin, "/clusters?format=json", {})
+    try:
+        hosts = [host for cluster in json.loads(body)["cluster_statuses"] for host in cluster["host_statuses"]]
+        return {_socket_address(host): _is_healthy(host["health_status"]) for host in hosts}
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def answers(address: tuple[str, int], key: str | None = None) -> bool:
@@ -45,6 +49,16 @@ def requests_under_way(admin: tuple[str, int]) -> int:
     _, body = _request("GET", admin, "/stats?filter=^http.edge.downstream_rq_active$", {})
     _, _, number = body.decode(errors="replace").rpartition(": ")
     return int(number) if number.strip().isdigit() else 0
+
+
+def _socket_address(host: dict[str, Any]) -> tuple[str, int]:
+    address = host["address"]["socket_address"]
+    return address["address"], address["port_value"]
+
+
+def _is_healthy(status: dict[str, Any]) -> bool:
+    # Beside `eds_health_status` there are flags, each of which says that something is wrong.
+    return status == {"eds_health_status": "HEALTHY"}
 
 
 def _request(method: str, address: tuple[str, int], path: str, headers: dict[str, str]) -> tuple[int, bytes]:

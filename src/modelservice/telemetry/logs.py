@@ -21,7 +21,8 @@ def make_log(stream: TextIO, level: str, form: str = "json") -> FilteringBoundLo
         form: How: `json`, or `console` for people.
     """
     log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        # Writes a line and its end at once: several processes write to one stream.
+        structlog.WriteLogger(stream),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
