@@ -24,7 +24,8 @@ from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.reading import read_changes
 
 STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -80,7 +81,7 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     require_key_file(settings.tokens)
     keys = _issuer_keys(settings.tokens, log) if settings.tokens else None
     tokens = _verifier(settings.tokens, keys) if settings.tokens and keys else None
-    database = Database(settings.database_url, Access.READ)
+    database = Database(settings.database_url, Access.READ, kept=True)
     catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
     server = Server(catalogue, make_gate(tokens), log, reflection_enabled=settings.reflection)
     if not server.start(str(settings.grpc_address)):
@@ -103,6 +104,7 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     stop.hurried.wait(settings.drain_seconds)
     server.stop(_GRACE, stop.hurried)
     catalogue.close()
+    database.close()
     if keys:
         keys.close()
     log.info("stopped")

@@ -7,28 +7,37 @@ and once again when it is over.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from modelservice.catalogue.pace import Pace, keep_out_of_collections, without_collections
 from modelservice.catalogue.rendered import RenderedCache
 from modelservice.catalogue.snapshot import Snapshot, advance
-from modelservice.errors import ModelserviceError
+from modelservice.errors import DatabaseBehindError, ModelserviceError
 from modelservice.store.reading import Changes, Revision
+
+# For how long to wait for a database that is where it has been before, in seconds: a standby that lags catches up. One
+# that does not has lost the last writes, and is believed.
+_CATCH_UP: Final = 10.0
+# Reads what is new since a revision, with pauses (`store.reading.read_changes`).
+Read = Callable[[Revision | None, Callable[[], None]], Changes | None]
 
 
 class Catalogue:
     """Holds the newest snapshot, in a background thread of its own.
 
     Args:
-        read: Returns what is new since a revision, or None for nothing (`store.reading.read_changes`).
+        read: Reads what is new.
         interval: Between two questions, in seconds.
         log: Where to say what goes wrong.
     """
 
     def __init__(
         self,
-        read: Callable[[Revision | None], Changes | None],
+        read: Read,
         interval: float,
         log: FilteringBoundLogger,
     ) -> None:
@@ -38,6 +47,7 @@ class Catalogue:
         self._snapshot: Snapshot | None = None
         self._rendered = RenderedCache()
         self._failure: str | None = None
+        self._behind_since: float | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -79,19 +89,35 @@ class Catalogue:
 
     def _refresh(self) -> None:
         held = self._snapshot
-        changes = self._read(held.revision if held else None)
-        if self._failure is not None:
-            self._failure = None
-            self._log.info("the database is read again")
-        if changes is None:
-            return
-        self._snapshot = advance(held, changes, self._rendered)
+        pace = Pace(hurried=held is None)
+        with without_collections():
+            changes = self._read_whole_if_lost(held.revision if held else None, pace)
+            if self._failure is not None:
+                self._failure = None
+                self._log.info("the database is read again")
+            if changes is None:
+                return
+            self._snapshot = advance(held, changes, self._rendered, pace)
+            if changes.complete:
+                keep_out_of_collections()
         self._log.info(
             "catalogue loaded" if changes.complete else "catalogue changed",
             revision=changes.revision.number,
             models=len(self._snapshot.entries),
             organization_models=len(self._snapshot.records),
         )
+
+    def _read_whole_if_lost(self, held: Revision | None, pace: Pace) -> Changes | None:
+        try:
+            found = self._read(held, pace)
+        except DatabaseBehindError:
+            if self._behind_since is None:
+                self._behind_since = time.monotonic()
+            if time.monotonic() - self._behind_since < _CATCH_UP:
+                raise
+            found = self._read(None, pace)
+        self._behind_since = None
+        return found
 
     def _say_once(self, failure: str) -> None:
         if failure != self._failure:

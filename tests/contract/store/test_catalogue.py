@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,8 @@ from modelservice.errors import MODEL_NOT_FOUND, DatabaseUnavailableError, Refus
 from modelservice.manage.catalogue import import_catalogue, load_documented
 from modelservice.manage.database import migrate
 from modelservice.manage.organizations import create_organization
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.reading import Changes, Revision, read_changes
 from modelservice.telemetry import make_log
 from modelservice.v1 import model_service_pb2 as pb
@@ -101,11 +102,11 @@ class Fallible:
         self.error: Exception | None = None
         self.reads = 0
 
-    def __call__(self, held: Revision | None) -> Changes | None:
+    def __call__(self, held: Revision | None, pause: Callable[[], None]) -> Changes | None:
         self.reads += 1
         if self.error:
             raise self.error
-        return read_changes(self._database, held)
+        return read_changes(self._database, held, pause)
 
     def wait_for_reads(self, count: int) -> None:
         after = self.reads + count
