@@ -70,7 +70,18 @@ class Cluster:
             if as_user := _unprivileged():
                 os.chown(self.folder, as_user["user"], as_user["group"])
             if self._source:
-                self._run("pg_basebackup", "-D", str(self.data), "-R", "-X", "stream", "-d", self._source.conninfo())
+                self._run(
+                    "pg_basebackup",
+                    "-D",
+                    str(self.data),
+                    "-R",
+                    "-X",
+                    "stream",
+                    "-c",
+                    "fast",
+                    "-d",
+                    self._source.conninfo(),
+                )
             else:
                 password = self.folder / "password"
                 password.write_text(_PASSWORD)

@@ -110,9 +110,10 @@ class Catalogue:
     def _read_whole_if_lost(self, held: Revision | None, pace: Pace) -> Changes | None:
         try:
             found = self._read(held, pace)
-        except DatabaseBehindError:
+        except DatabaseBehindError as error:
             if self._behind_since is None:
                 self._behind_since = time.monotonic()
+                self._log.warning("the database is behind", reason=str(error))
             if time.monotonic() - self._behind_since < _CATCH_UP:
                 raise
             found = self._read(None, pace)
@@ -120,6 +121,8 @@ class Catalogue:
         return found
 
     def _say_once(self, failure: str) -> None:
-        if failure != self._failure:
-            self._log.error("the database cannot be read", reason=failure, serving=self._snapshot is not None)
-            self._failure = failure
+        serving = self._snapshot is not None
+        # While nobody is served, whoever starts the service reads the log for what to do next. Later, one line is enough.
+        if self._failure is None or (failure != self._failure and not serving):
+            self._log.error("the database cannot be read", reason=failure, serving=serving)
+        self._failure = failure

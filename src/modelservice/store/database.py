@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from modelservice.errors import ConflictError, DatabaseUnavailableError
 from modelservice.store import sqlite
 from modelservice.store.access import Access
-from modelservice.store.postgres import Deadline, postgres_engine
+from modelservice.store.postgres import Deadline, patience, postgres_engine
 
 # Any number, but always the same: what migrations of this service lock.
 _MIGRATIONS_LOCK: Final = 0x6D6F6465_6C736572
@@ -50,7 +50,7 @@ class Database:
         with (
             self._named_errors(),
             self._engine.connect() as connection,
-            contextlib.nullcontext() if self._is_sqlite else Deadline(connection) as deadline,
+            contextlib.nullcontext() if self._is_sqlite else Deadline(connection, patience(self.access)) as deadline,
             connection.begin(),
         ):
             connection.info["deadline"] = deadline

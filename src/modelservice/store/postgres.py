@@ -13,10 +13,10 @@ from sqlalchemy.pool import NullPool, QueuePool
 from modelservice.domain.values import canonical_json
 from modelservice.store.access import LOCK_TIMEOUT, Access
 
-# How long the database may take to answer, in seconds, before the connection is given up. Its own timeout comes first;
-# this is for one that does not answer at all.
-PATIENCE: Final = 30.0
-_STATEMENT_TIMEOUT: Final = 20.0
+# How long a statement may take, in seconds. A migration may rewrite a table; nothing else takes a tenth of this.
+_STATEMENT_TIMEOUTS: Final = {Access.READ: 10.0, Access.WRITE: 10.0, Access.CREATE: 120.0}
+# Beyond that: for a database that does not answer at all, and so does not end a statement either.
+_GRACE: Final = 5.0
 # For a write that has stopped in the middle. Longer than others wait for it: they are told, before it is ended.
 _IDLE_TIMEOUT: Final = 2 * LOCK_TIMEOUT
 _CONNECT_TIMEOUT: Final = 5
@@ -60,10 +60,15 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
         connection.exec_driver_sql(
             "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
             " set_config('idle_in_transaction_session_timeout', %s, true)",
-            tuple(f"{int(seconds * 1000)}ms" for seconds in (_STATEMENT_TIMEOUT, LOCK_TIMEOUT, _IDLE_TIMEOUT)),
+            tuple(f"{int(seconds * 1000)}ms" for seconds in (_STATEMENT_TIMEOUTS[access], LOCK_TIMEOUT, _IDLE_TIMEOUT)),
         )
 
     return engine
+
+
+def patience(access: Access) -> float:
+    """Returns for how many seconds an answer of the database is waited for."""
+    return _STATEMENT_TIMEOUTS[access] + _GRACE
 
 
 class Deadline:
@@ -77,7 +82,7 @@ class Deadline:
         patience: For how many seconds to wait, from the beginning or the last `postpone`.
     """
 
-    def __init__(self, connection: Connection, patience: float = PATIENCE) -> None:
+    def __init__(self, connection: Connection, patience: float) -> None:
         # A duplicate: the driver may close its own at any time, and its number be another's then.
         self._socket = socket.socket(fileno=os.dup(connection.connection.dbapi_connection.fileno()))  # type: ignore[union-attr]
         self._patience = patience

@@ -54,8 +54,8 @@ def test_readers_cannot_write_and_nothing_takes_for_ever(cluster: Cluster) -> No
     with Database(url, Access.WRITE).transaction() as connection:
         writing = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in shown]
 
-    assert (["on", "repeatable read", "20s", "5s"], "10s") == (reading, idle)
-    assert ["off", "read committed", "20s", "5s"] == writing
+    assert (["on", "repeatable read", "10s", "5s"], "10s") == (reading, idle)
+    assert ["off", "read committed", "10s", "5s"] == writing
 
     def attempt() -> None:
         with write(Database(url, Access.READ), 0, "test") as change:

@@ -55,7 +55,7 @@ def test_readers_cannot_write(url: str) -> None:
         with write(Database(url, Access.READ), 0, "test") as change:
             change.add_organization(Organization("acme", 0))
 
-    with pytest.raises(DatabaseUnavailableError, match="read-?only"):
+    with pytest.raises(DatabaseUnavailableError, match=r"read-?only"):
         attempt()
 
 
