@@ -9,6 +9,7 @@ import pytest
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage import catalogue, database, keys, organizations
 from tests.harness import Place, Process
+from tests.postgres import Cluster
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with Process(place, "run") as process:
         process.wait_for("ready: ")
         yield Service(place, process, made)
+
+
+@pytest.fixture(scope="session")
+def postgres_16() -> Iterator[Cluster]:
+    """A Postgres for all tests that make databases of their own in it."""
+    with Cluster("16") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def postgres_18() -> Iterator[Cluster]:
+    """The same, of the newest version."""
+    with Cluster("18") as cluster:
+        yield cluster

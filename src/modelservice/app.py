@@ -27,7 +27,8 @@ from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.reading import read_changes
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.endpoint import MetricsEndpoint
@@ -98,7 +99,7 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     require_key_file(settings.tokens)
     keys = _issuer_keys(settings.tokens, log) if settings.tokens else None
     tokens = _verifier(settings.tokens, keys) if settings.tokens and keys else None
-    database = Database(settings.database_url, Access.READ)
+    database = Database(settings.database_url, Access.READ, kept=True)
     catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
     metrics, budget = Metrics(version("modelservice")), LineBudget(settings.log_calls_per_second)
     fresh = FreshAnswers(catalogue, settings.max_staleness, log) if settings.max_staleness else None
@@ -134,6 +135,7 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     if fresh:
         fresh.close()
     catalogue.close()
+    database.close()
     if keys:
         keys.close()
     if endpoint:

@@ -93,6 +93,10 @@ class DatabaseUnavailableError(ModelserviceError):
     """The database cannot be reached or read now. Nothing was changed; the same call may succeed later."""
 
 
+class DatabaseBehindError(ModelserviceError):
+    """The database is where it has been before: a standby that lags, or one that lost the last writes."""
+
+
 class SchemaMismatchError(ModelserviceError):
     """The database is not one of this version's: empty, older, newer, or somebody else's. Nothing was touched."""
 

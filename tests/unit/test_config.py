@@ -24,7 +24,13 @@ def test_an_empty_setting_is_not_set() -> None:
 
 WRONG = {
     "DATABASE_URL": [
-        "postgresql://u:secret@h/d",
+        "postgresql://u:secret@h",
+        "postgresql+psycopg://u:secret@h:x/d",
+        "postgresql+psycopg://u:secret@h/",
+        "postgresql+psycopg://u:secret@h/d/e",
+        "postgresql+psycopg2://u:secret@h/d",
+        "postgresql+psycopg://u:secret@h/d\n",
+        "mysql://u:secret@h/d",
         "sqlite://",
         "sqlite:///",
         "sqlite:///:memory:",
@@ -117,10 +123,18 @@ def test_an_address_that_is_everywhere_is_reached_on_loopback() -> None:
     assert "[::1]:5" == str(load({"MODELSERVICE_GRPC_ADDRESS": "[::1]:5"}).grpc_address)
 
 
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg", "postgresql", "postgres"])
+def test_a_postgres_is_named_as_platforms_name_it(scheme: str) -> None:
+    loaded = load({"MODELSERVICE_DATABASE_URL": f"{scheme}://u:p%40ss@h:5/d?sslmode=require&host=a&host=b"})
+
+    assert "postgresql+psycopg://u:p%40ss@h:5/d?sslmode=require&host=a&host=b" == loaded.database_url
+
+
 def test_no_password_is_shown() -> None:
     (database,) = [setting for setting in SETTINGS if setting.field == "database_url"]
 
     assert "postgresql://u:***@h:5/d" == database.show("postgresql://u:p@ss:w/rd@h:5/d".replace("/rd", "rd"))
+    assert "postgresql://h/d?user=u&password=***&a=b" == database.show("postgresql://h/d?user=u&password=p&a=b")
     assert "sqlite:///x.db" == shown({"MODELSERVICE_DATABASE_URL": "sqlite:///x.db"})["MODELSERVICE_DATABASE_URL"]
 
 

@@ -27,7 +27,8 @@ from modelservice.manage.keys import create_key
 from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.manage.organizations import create_organization
 from modelservice.rpc.server import Server
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.reading import read_changes
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics

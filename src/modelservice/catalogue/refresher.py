@@ -9,27 +9,35 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from modelservice.catalogue.pace import Pace, keep_out_of_collections, without_collections
 from modelservice.catalogue.rendered import RenderedCache
 from modelservice.catalogue.snapshot import Snapshot, advance
-from modelservice.errors import ModelserviceError
+from modelservice.errors import DatabaseBehindError, ModelserviceError
 from modelservice.store.reading import Changes, Revision
+
+# For how long to wait for a database that is where it has been before, in seconds: a standby that lags catches up. One
+# that does not has lost the last writes, and is believed.
+_CATCH_UP: Final = 10.0
+# Reads what is new since a revision, with pauses (`store.reading.read_changes`).
+Read = Callable[[Revision | None, Callable[[], None]], Changes | None]
 
 
 class Catalogue:
     """Holds the newest snapshot, in a background thread of its own.
 
     Args:
-        read: Returns what is new since a revision, or None for nothing (`store.reading.read_changes`).
+        read: Reads what is new.
         interval: Between two questions, in seconds.
         log: Where to say what goes wrong.
     """
 
     def __init__(
         self,
-        read: Callable[[Revision | None], Changes | None],
+        read: Read,
         interval: float,
         log: FilteringBoundLogger,
     ) -> None:
@@ -42,6 +50,7 @@ class Catalogue:
         # When the last read that succeeded began, on the monotonic clock.
         self._read_at = time.monotonic()
         self._failures = 0
+        self._behind_since: float | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -96,8 +105,12 @@ class Catalogue:
     def _refresh(self) -> None:
         begun = time.monotonic()
         held = self._snapshot
-        changes = self._read(held.revision if held else None)
-        snapshot = advance(held, changes, self._rendered) if changes else None
+        pace = Pace(hurried=held is None)
+        with without_collections():
+            changes = self._read_whole_if_lost(held.revision if held else None, pace)
+            snapshot = advance(held, changes, self._rendered, pace) if changes else None
+            if changes and changes.complete:
+                keep_out_of_collections()
         self._read_at = begun
         if self._failure is not None:
             self._failure = None
@@ -111,7 +124,22 @@ class Catalogue:
                 organization_models=len(snapshot.records),
             )
 
+    def _read_whole_if_lost(self, held: Revision | None, pace: Pace) -> Changes | None:
+        try:
+            found = self._read(held, pace)
+        except DatabaseBehindError as error:
+            if self._behind_since is None:
+                self._behind_since = time.monotonic()
+                self._log.warning("the database is behind", reason=str(error))
+            if time.monotonic() - self._behind_since < _CATCH_UP:
+                raise
+            found = self._read(None, pace)
+        self._behind_since = None
+        return found
+
     def _say_once(self, failure: str) -> None:
-        if failure != self._failure:
-            self._log.error("the database cannot be read", reason=failure, serving=self._snapshot is not None)
-            self._failure = failure
+        serving = self._snapshot is not None
+        # While nobody is served, whoever starts the service reads here what to do next. Later, one line is enough.
+        if self._failure is None or (failure != self._failure and not serving):
+            self._log.error("the database cannot be read", reason=failure, serving=serving)
+        self._failure = failure

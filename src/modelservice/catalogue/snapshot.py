@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from uuid import UUID
@@ -23,7 +23,7 @@ _ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, di
 Owned = Mapping[str, OrganizationModel]
 _NONE: Final[Owned] = {}
 
-T = TypeVar("T")
+T = TypeVar("T", ApiKey, Client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,43 +106,54 @@ class Snapshot:
         return self.rendered.get(model.id, (model, parent), lambda: render_entry(inherit(model, parent.model)))
 
 
-def advance(snapshot: Snapshot | None, changes: Changes, rendered: RenderedCache) -> Snapshot:
+def advance(
+    snapshot: Snapshot | None, changes: Changes, rendered: RenderedCache, pause: Callable[[], None] = lambda: None
+) -> Snapshot:
     """Returns the catalogue after some changes. Only what changed is rendered.
 
     Args:
         snapshot: The catalogue before them, or None when they are complete.
         changes: The changes.
         rendered: Where organizations' answers are kept.
+        pause: Called between two pieces of work, so that others can work.
     """
     kept = None if changes.complete else snapshot
-    keys = _after(kept.keys if kept else {}, {key.id: key for key in changes.keys}, changes.deleted_keys)
-    clients = _after(
-        kept.clients if kept else {}, {client.id: client for client in changes.clients}, changes.deleted_clients
-    )
+    keys = _after(kept.keys if kept else {}, changes.keys, changes.deleted_keys, pause)
+    clients = _after(kept.clients if kept else {}, changes.clients, changes.deleted_clients, pause)
     if kept and not (changes.models or changes.deleted_models & kept.entries.keys()):
         entries, names, listing = kept.entries, kept.names, kept.listing
     else:
         entries = dict(kept.entries) if kept else {}
-        entries.update((model.id, render_entry(model)) for model in changes.models)
+        for model in changes.models:
+            entries[model.id] = render_entry(model)
+            pause()
         entries = {uuid: entry for uuid, entry in entries.items() if uuid not in changes.deleted_models}
         in_order = sorted(entries.values(), key=lambda entry: entry.model.position)
         names = {entry.model.name: entry for entry in in_order}
         listing = render_list(entry for entry in in_order if entry.model.enabled)
-    owned, records = _owned_after(kept, changes.organization_models, changes.deleted_models)
+    owned, records = _owned_after(kept, changes.organization_models, changes.deleted_models, pause)
     return Snapshot(changes.revision, keys, clients, entries, names, listing, owned, records, rendered)
 
 
-def _after(kept: Mapping[str, T], changed: Mapping[str, T], deleted: Collection[str]) -> Mapping[str, T]:
+def _after(
+    kept: Mapping[str, T], changed: Collection[T], deleted: Collection[str], pause: Callable[[], None]
+) -> Mapping[str, T]:
     if not changed and not deleted:
         return kept
-    after = {**kept, **changed}
+    after = dict(kept)
+    for item in changed:
+        after[item.id] = item
+        pause()
     for name in deleted:
         after.pop(name, None)
     return after
 
 
 def _owned_after(
-    kept: Snapshot | None, changed: Iterable[OrganizationModel], deleted: Iterable[UUID]
+    kept: Snapshot | None,
+    changed: Iterable[OrganizationModel],
+    deleted: Iterable[UUID],
+    pause: Callable[[], None],
 ) -> tuple[Mapping[str, Owned], Mapping[UUID, OrganizationModel]]:
     """Returns the organizations' models after some changes, in both orders. Those of others are the same objects."""
     owned = dict(kept.owned) if kept else {}
@@ -160,7 +171,9 @@ def _owned_after(
     for model in changed:
         of(model.organization_id)[model.id] = model
         records[model.id] = model
+        pause()
     for organization_id, models in touched.items():
+        pause()
         in_order = sorted(models.values(), key=lambda model: model.position)
         owned[organization_id] = {model.name: model for model in in_order}
         if not models:

@@ -13,7 +13,7 @@ from modelservice.edge import probe
 from modelservice.edge.configuration import Edge
 from modelservice.edge.ports import require_free
 from modelservice.edge.processes import Processes, find_envoy
-from modelservice.edge.workers import Workers
+from modelservice.edge.workers import Workers, worker_addresses
 from modelservice.manage import demo as demonstration
 
 
@@ -59,7 +59,7 @@ def run(*, demo: bool, count: int) -> None:
 
 def _addresses(settings: Settings, count: int) -> list[tuple[str, Address]]:
     """Returns where something will listen, each with the setting that says so."""
-    addresses = [item for number in range(count) for item in worker_addresseses(settings, number).items()]
+    addresses = [item for number in range(count) for item in worker_addresses(settings, number).items()]
     own = [
         (config.PREFIX + field.upper(), getattr(settings, field)) for field in ("http_address", "envoy_admin_address")
     ]

@@ -103,6 +103,13 @@ def address_or_off(text: str) -> Address | None:
 
 def database_url(text: str) -> str:
     """Reads the URL of a database."""
+    scheme, _, rest = text.partition("://")
+    if scheme in ("postgresql+psycopg", "postgresql", "postgres"):
+        url = urlsplit(f"postgresql+psycopg://{rest}")
+        # `port` raises ValueError for one that is none.
+        if not re.fullmatch(r"/[^/]+", url.path) or url.fragment or url.port == 0 or re.search(r"[\s\0]", text):
+            raise ValueError
+        return f"postgresql+psycopg://{rest}"
     # A path, and nothing that SQLite would take for an option.
     if not re.fullmatch(r"sqlite:///[^?#]+", text) or text.endswith(("/", ":memory:")):
         raise ValueError
@@ -111,7 +118,8 @@ def database_url(text: str) -> str:
 
 def without_password(url: str) -> str:
     """Returns a URL as it may be shown."""
-    return re.sub(r"(?<=://)([^/@]*?):[^/]*@", r"\1:***@", url)
+    shown = re.sub(r"(?<=://)([^/@]*?):[^/]*@", r"\1:***@", url)
+    return re.sub(r"([?&](?:password|passfile|sslpassword)=)[^&]*", r"\1***", shown)
 
 
 def stytch_project_id(text: str) -> str:

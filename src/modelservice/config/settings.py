@@ -110,8 +110,9 @@ SETTINGS: Final = (
     Setting(
         "database_url",
         "sqlite:///modelservice.db",
-        "sqlite:/// and a path: relative to the working directory, or absolute after a fourth slash",
-        "The database.",
+        "sqlite:/// and a path (relative to the working directory, or absolute after a fourth slash), or "
+        "postgresql+psycopg://user:password@host:port/database",
+        "The database. A Postgres URL's query may hold libpq's parameters: `?sslmode=verify-full`.",
         database_url,
         show=without_password,
     ),

@@ -20,7 +20,8 @@ from modelservice.manage.catalogue_file import (
     documented,
     entry_of,
 )
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.queries import read
 from modelservice.store.sources import Sourced
 from modelservice.store.writing import Write, write

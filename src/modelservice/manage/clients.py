@@ -6,7 +6,8 @@ import time
 
 from modelservice.domain.principal import Client
 from modelservice.errors import ConflictError
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.queries import read
 from modelservice.store.writing import write
 

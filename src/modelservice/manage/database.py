@@ -7,7 +7,8 @@ from pathlib import Path
 
 from modelservice.errors import ConflictError
 from modelservice.store import schema
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.queries import read
 
 
@@ -29,11 +30,12 @@ def backup(database_url: str, file: Path) -> None:
         file: Where to. It must not exist.
 
     Raises:
-        ConflictError: The file exists, or cannot be made.
+        ConflictError: The file exists, or cannot be made, or the database is Postgres, which has its own ways.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database cannot be read, or the file not be written.
     """
     database = Database(database_url, Access.READ)
+    database.require_file()
     with read(database):
         # It is there, and it is ours.
         pass

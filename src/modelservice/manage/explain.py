@@ -15,7 +15,8 @@ from modelservice.domain.values import is_uuid
 from modelservice.errors import ConflictError, Refusal
 from modelservice.manage.catalogue import UPDATED
 from modelservice.manage.models import Stored, stored
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.queries import Queries, read
 from modelservice.store.sources import Sourced
 

@@ -10,7 +10,8 @@ from typing import Any
 from modelservice.auth import api_key
 from modelservice.domain.principal import ApiKey
 from modelservice.errors import ConflictError
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.queries import read
 from modelservice.store.writing import Write, write
 

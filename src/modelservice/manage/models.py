@@ -17,7 +17,8 @@ from modelservice.domain.values import is_uuid
 from modelservice.errors import ConflictError, InvalidValueError
 from modelservice.manage.auditing import audited, difference
 from modelservice.manage.catalogue import UPDATED
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.queries import Queries, read
 from modelservice.store.sources import Sourced
 from modelservice.store.writing import Write, write

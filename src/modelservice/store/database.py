@@ -5,50 +5,40 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
-from modelservice.domain.values import canonical_json
-from modelservice.errors import DatabaseUnavailableError
+from modelservice.errors import ConflictError, DatabaseUnavailableError
+from modelservice.store import sqlite
+from modelservice.store.access import Access
+from modelservice.store.postgres import Deadline, patience, postgres_engine
 
-# How long a write waits for another one, in seconds.
-LOCK_TIMEOUT: Final = 5.0
-
-
-class Access(Enum):
-    """What a connection may do."""
-
-    READ = "read"
-    WRITE = "write"
-    CREATE = "create"
+# Any number, but always the same: what migrations of this service lock.
+_MIGRATIONS_LOCK: Final = 0x6D6F6465_6C736572
 
 
 class Database:
-    """The database at a URL. It is connected to for each transaction, and never before.
+    """The database at a URL. It is connected to when a transaction begins, and never before.
 
     Args:
-        url: `sqlite:///relative/path` or `sqlite:////absolute/path`.
-        access: What the connections may do. Only `CREATE` makes a database where there is none.
+        url: `sqlite:///path` or `postgresql+psycopg://…`.
+        access: What the connections may do. Only `CREATE` makes a SQLite file where there is none.
+        kept: Whether a connection to Postgres is kept between transactions, until `close`.
     """
 
-    def __init__(self, url: str, access: Access) -> None:
+    def __init__(self, url: str, access: Access, *, kept: bool = False) -> None:
         self.access = access
-        self._engine = create_engine(
-            url, creator=self._connect_sqlite, poolclass=NullPool, json_serializer=canonical_json
-        )
+        self._url = make_url(url)
+        self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        if self._is_sqlite:
+            self._engine = sqlite.sqlite_engine(self._url, access)
+        else:
+            self._engine = postgres_engine(self._url, access, kept=kept)
         # What messages call it: without the password.
-        self.name = self._engine.url.render_as_string(hide_password=True)
-
-        # Python's driver starts no transaction for a SELECT, so that two of them could see two states.
-        @event.listens_for(self._engine, "begin")
-        def begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN" if access is Access.READ else "BEGIN IMMEDIATE")
+        self.name = self._url.render_as_string(hide_password=True)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -57,17 +47,33 @@ class Database:
         Raises:
             DatabaseUnavailableError: The database cannot be reached, or refuses. The text holds no SQL and no values.
         """
-        with self._named_errors(), self._engine.begin() as connection:
+        with (
+            self._named_errors(),
+            self._engine.connect() as connection,
+            contextlib.nullcontext() if self._is_sqlite else Deadline(connection, patience(self.access)) as deadline,
+            connection.begin(),
+        ):
+            connection.info["deadline"] = deadline
             yield connection
 
+    def close(self) -> None:
+        """Ends the connection that is kept, if there is one."""
+        self._engine.dispose()
+
     def allow_reads_during_writes(self) -> None:
-        """Makes a SQLite file keep its changes in a log beside it, so that a commit stops no reader. It stays so.
+        """Makes sure that a commit stops no reader: Postgres does so by itself, a SQLite file is told once.
 
         Raises:
             DatabaseUnavailableError: The file cannot be opened or written.
         """
-        with self._named_errors(), contextlib.closing(self._connect_sqlite()) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+        if self._is_sqlite:
+            with self._named_errors():
+                sqlite.keep_changes_in_a_log(self._url, self.access)
+
+    def wait_for_other_migrations(self, connection: Connection) -> None:
+        """Lets one transaction at a time go on. On SQLite, that is what `CREATE` begins with."""
+        if not self._is_sqlite:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_MIGRATIONS_LOCK,))
 
     def copy_to(self, file: Path) -> None:
         """Copies a SQLite database to an empty file: one state of it.
@@ -75,12 +81,17 @@ class Database:
         Raises:
             DatabaseUnavailableError: It cannot be read, or the file not be written.
         """
-        with (
-            self._named_errors(),
-            contextlib.closing(self._connect_sqlite()) as source,
-            contextlib.closing(sqlite3.connect(file)) as copy,
-        ):
-            source.backup(copy)
+        with self._named_errors():
+            sqlite.copy(self._url, self.access, file)
+
+    def require_file(self) -> None:
+        """Makes sure that the database is a file.
+
+        Raises:
+            ConflictError: It is not.
+        """
+        if not self._is_sqlite:
+            raise ConflictError(f"{self.name}: is no file: use pg_dump, which copies one state of it as well")
 
     @contextlib.contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -89,20 +100,14 @@ class Database:
         except (SQLAlchemyError, sqlite3.Error) as error:
             # The driver's own sentence: SQLAlchemy's would quote the statement and its values.
             cause = error.orig if isinstance(error, DBAPIError) else error
-            sentence = " ".join(str(cause).split()) or type(cause).__name__
-            raise DatabaseUnavailableError(f"{self.name}: {sentence}") from error
+            # Postgres adds the row that it refused, which only the first part of its message does not.
+            diagnosis = getattr(cause, "diag", None)
+            sentence = " ".join(str((diagnosis and diagnosis.message_primary) or cause).split())
+            raise DatabaseUnavailableError(f"{self.name}: {sentence or type(cause).__name__}") from error
 
-    def _connect_sqlite(self) -> sqlite3.Connection:
-        path = Path(self._engine.url.database or "")
-        if self.access is not Access.CREATE and not path.exists():
-            raise DatabaseUnavailableError(f"{self.name} does not exist: run `modelservice migrate`")
-        # Readers, too, open the file for writing: a reader of the log keeps its place in a file beside it. What holds
-        # them is `query_only`.
-        mode = "rwc" if self.access is Access.CREATE else "rw"
-        connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=LOCK_TIMEOUT, isolation_level=None
-        )
-        connection.execute("PRAGMA foreign_keys = ON")
-        if self.access is Access.READ:
-            connection.execute("PRAGMA query_only = ON")
-        return connection
+
+def postpone_deadline(connection: Connection) -> None:
+    """Says that the database has answered, in the middle of a transaction that takes long."""
+    deadline: Deadline | None = connection.info["deadline"]
+    if deadline:
+        deadline.postpone()

@@ -73,7 +73,7 @@ class Queries:
         rows = self._connection.execute(
             select(api_keys)
             .where(api_keys.c.deleted.is_(false()))
-            .order_by(api_keys.c.organization_id, api_keys.c.created, api_keys.c.id)
+            .order_by(api_keys.c.organization_id.nulls_first(), api_keys.c.created, api_keys.c.id)
         )
         return [key_from_row(dict(row)) for row in rows.mappings()]
 

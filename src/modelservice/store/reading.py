@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Table, select
 
 from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
-from modelservice.store.database import Database
+from modelservice.errors import DatabaseBehindError
+from modelservice.store.database import Database, postpone_deadline
 from modelservice.store.rows import key_from_row, model_from_row, organization_model_from_row
 from modelservice.store.schema import require_current
 from modelservice.store.tables import api_keys, clients, models, organization_models, revisions
 
+# Rows that are fetched at a time: what is made of them takes about a millisecond.
+_CHUNK: Final = 50
+# How many revisions back a server recognizes as its own past.
+_REMEMBERED: Final = 1_000
+
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A state of the database: the number of its last write, and that write's random token."""
+    """A state of the database: the number of its last write, and that write's random token.
+
+    Attributes:
+        number: How many writes there were.
+        token: What tells it from the same number of another history.
+        past: The tokens of the revisions before, by number, as far as they are remembered.
+    """
 
     number: int
     token: str
+    past: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 # Before the first write.
-_NO_REVISION = Revision(0, "")
+_NO_REVISION: Final = Revision(0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +71,20 @@ class Changes:
     deleted_clients: frozenset[str]
 
 
-def read_changes(database: Database, held: Revision | None) -> Changes | None:
+def read_changes(database: Database, held: Revision | None, pause: Callable[[], None] = lambda: None) -> Changes | None:
     """Reads what is new, all of it from one state of the database.
 
     Args:
         database: The database.
         held: The state that the caller holds, or None for none.
+        pause: Called after every few rows, so that a long read can let others work.
 
     Returns:
-        What is new since then; everything when the caller holds nothing, or a state that is no longer in the
-        database's history (a backup was restored); None when nothing is new.
+        What is new since then; everything when the caller holds nothing, or a state that is not in the database's
+        history (a backup was restored); None when nothing is new.
 
     Raises:
+        DatabaseBehindError: The database is where the caller has been before.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database cannot be read now.
     """
@@ -76,30 +94,55 @@ def read_changes(database: Database, held: Revision | None) -> Changes | None:
         newest = _newest_revision(connection)
         if newest == held:
             return None
+        if held and held.past.get(newest.number) == newest.token:
+            raise DatabaseBehindError(f"{database.name}: is at revision {newest.number}, after it was at {held.number}")
         complete = held is None or not _in_history(connection, held)
-        since = 0 if held is None or complete else held.number
-        system = _since(connection, models, since)
-        owned = _since(connection, organization_models, since)
-        keys = _since(connection, api_keys, since)
-        machines = _since(connection, clients, since)
-        return Changes(
-            revision=newest,
-            complete=complete,
-            models=tuple(model_from_row(row) for row in system if not row["deleted"]),
-            organization_models=tuple(organization_model_from_row(row) for row in owned if not row["deleted"]),
-            keys=tuple(key_from_row(row) for row in keys if not row["deleted"]),
-            clients=tuple(
-                Client(row["id"], row["organization_id"], row["created"]) for row in machines if not row["deleted"]
-            ),
-            deleted_models=frozenset(UUID(row["id"]) for row in (*system, *owned) if row["deleted"]),
-            deleted_keys=frozenset(row["id"] for row in keys if row["deleted"]),
-            deleted_clients=frozenset(row["id"] for row in machines if row["deleted"]),
-        )
+        since = _NO_REVISION if held is None or complete else held
+        return _changes(_Reader(connection, since.number, pause), _with_past(connection, newest, since), complete)
 
 
-def _since(connection: Connection, table: Table, revision: int) -> list[dict[str, Any]]:
-    rows = connection.execute(select(table).where(table.c.revision > revision)).mappings()
-    return [dict(row) for row in rows]
+def _changes(reader: _Reader, revision: Revision, complete: bool) -> Changes:  # noqa: FBT001  (what it makes says it)
+    system, deleted_system = reader.read(models, model_from_row)
+    owned, deleted_owned = reader.read(organization_models, organization_model_from_row)
+    keys, deleted_keys = reader.read(api_keys, key_from_row)
+    machines, deleted_machines = reader.read(
+        clients, lambda row: Client(row["id"], row["organization_id"], row["created"])
+    )
+    return Changes(
+        revision=revision,
+        complete=complete,
+        models=system,
+        organization_models=owned,
+        keys=keys,
+        clients=machines,
+        deleted_models=frozenset(map(UUID, deleted_system | deleted_owned)),
+        deleted_keys=deleted_keys,
+        deleted_clients=deleted_machines,
+    )
+
+
+class _Reader:
+    """Reads the rows that changed since a revision, a few at a time."""
+
+    def __init__(self, connection: Connection, since: int, pause: Callable[[], None]) -> None:
+        self._connection = connection.execution_options(yield_per=_CHUNK)
+        self._since = since
+        self._pause = pause
+
+    def read(self, table: Table, make: Callable[[Mapping[str, Any]], T]) -> tuple[tuple[T, ...], frozenset[str]]:
+        """Returns what rows of a table hold, and the ids of those that are deleted."""
+        found: list[T] = []
+        deleted: set[str] = set()
+        query = select(table).where(table.c.revision > self._since)
+        for rows in self._connection.execute(query).mappings().partitions():
+            for row in rows:
+                if row["deleted"]:
+                    deleted.add(row["id"])
+                else:
+                    found.append(make(dict(row)))
+            postpone_deadline(self._connection)
+            self._pause()
+        return tuple(found), frozenset(deleted)
 
 
 def _newest_revision(connection: Connection) -> Revision:
@@ -107,6 +150,19 @@ def _newest_revision(connection: Connection) -> Revision:
         select(revisions.c.number, revisions.c.token).order_by(revisions.c.number.desc()).limit(1)
     ).one_or_none()
     return Revision(row.number, row.token) if row else _NO_REVISION
+
+
+def _with_past(connection: Connection, newest: Revision, since: Revision) -> Revision:
+    """Returns the revision with the past that a server will remember: what it did before, and what is new."""
+    rows = connection.execute(
+        select(revisions.c.number, revisions.c.token)
+        .where(revisions.c.number > since.number)
+        .order_by(revisions.c.number.desc())
+        .limit(_REMEMBERED)
+    )
+    past = {**since.past, since.number: since.token, **{row.number: row.token for row in rows}}
+    kept = sorted(past)[-_REMEMBERED:]
+    return Revision(newest.number, newest.token, {number: past[number] for number in kept if number < newest.number})
 
 
 def _in_history(connection: Connection, held: Revision) -> bool:

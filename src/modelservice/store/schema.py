@@ -1,6 +1,6 @@
 """The database's schema: made, brought up to date, and recognized.
 
-A database that is not this service's, or is a newer version's, is never changed.
+A database that is not this service's, or is more than one version newer, is never changed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from modelservice.store.database import Database
 VERSION_TABLE: Final = "modelservice_schema"
 # The migrations, in order. Here by name, so that a server need not load Alembic to know where it is.
 REVISIONS: Final = ("0001", "0002", "0003")
+# Each migration fits the version before it too: its servers go on, and can be started, while others are replaced.
+_NEXT: Final = f"{int(REVISIONS[-1]) + 1:04}"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -33,7 +35,7 @@ def require_current(connection: Connection, name: str) -> None:
     version = _version(connection, name)
     if version is None:
         raise SchemaMismatchError(f"{name} is empty: run `modelservice migrate`")
-    if version != REVISIONS[-1]:
+    if version < REVISIONS[-1]:
         raise SchemaMismatchError(f"{name} has an older schema: run `modelservice migrate`")
 
 
@@ -54,7 +56,9 @@ def migrate(database: Database) -> None:
         _version(connection, database.name)
     database.allow_reads_during_writes()
     with database.transaction() as connection:
-        _version(connection, database.name)
+        database.wait_for_other_migrations(connection)
+        if _version(connection, database.name) == _NEXT:
+            return
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
@@ -69,6 +73,6 @@ def _version(connection: Connection, name: str) -> str | None:
             raise SchemaMismatchError(f"{name} holds tables that are not modelservice's: name a database of its own")
         return None
     version = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  (a constant)
-    if version is not None and version not in REVISIONS:
+    if version is not None and version not in (*REVISIONS, _NEXT):
         raise SchemaMismatchError(f"{name} has the schema of a newer modelservice: use that version")
     return version

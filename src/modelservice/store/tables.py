@@ -34,6 +34,12 @@ metadata = MetaData(
     }
 )
 
+
+def _key(length: int) -> String:
+    """Returns the type of texts that name things: equal, and in order, as their bytes are, on every database."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 # One row, which every write updates first and thereby locks until it commits: so revisions become visible in order.
 head = Table(
     "head",
@@ -66,7 +72,7 @@ audit = Table(
 organizations = Table(
     "organizations",
     metadata,
-    Column("id", String(128), primary_key=True),
+    Column("id", _key(128), primary_key=True),
     Column("created", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
@@ -75,9 +81,9 @@ organizations = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("id", String(32), primary_key=True),
+    Column("id", _key(32), primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),
-    Column("organization_id", String(128), ForeignKey(organizations.c.id), index=True),
+    Column("organization_id", _key(128), ForeignKey(organizations.c.id), index=True),
     Column("name", String(200), nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("created", BigInteger, nullable=False),
@@ -91,8 +97,8 @@ api_keys = Table(
 clients = Table(
     "clients",
     metadata,
-    Column("id", String(255), primary_key=True),
-    Column("organization_id", String(128), ForeignKey(organizations.c.id), nullable=False, index=True),
+    Column("id", _key(255), primary_key=True),
+    Column("organization_id", _key(128), ForeignKey(organizations.c.id), nullable=False, index=True),
     Column("created", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
@@ -102,9 +108,9 @@ clients = Table(
 models = Table(
     "models",
     metadata,
-    Column("id", String(36), primary_key=True),
+    Column("id", _key(36), primary_key=True),
     # A deleted model's is its UUID, which is no possible name.
-    Column("name", String(256), nullable=False, unique=True),
+    Column("name", _key(256), nullable=False, unique=True),
     Column("display_name", Text, nullable=False),
     Column("provider", String(256), nullable=False),
     Column("created", BigInteger, nullable=False),
@@ -139,11 +145,11 @@ models = Table(
 organization_models = Table(
     "organization_models",
     metadata,
-    Column("id", String(36), primary_key=True),
-    Column("organization_id", String(128), ForeignKey(organizations.c.id), nullable=False),
-    Column("parent_id", String(36), ForeignKey(models.c.id), nullable=False, index=True),
+    Column("id", _key(36), primary_key=True),
+    Column("organization_id", _key(128), ForeignKey(organizations.c.id), nullable=False),
+    Column("parent_id", _key(36), ForeignKey(models.c.id), nullable=False, index=True),
     # A deleted model's is its UUID, which is no possible name.
-    Column("name", String(256), nullable=False),
+    Column("name", _key(256), nullable=False),
     Column("display_name", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),

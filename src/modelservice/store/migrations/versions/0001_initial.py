@@ -26,7 +26,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "organizations",
-        sa.Column("id", sa.String(128), nullable=False),
+        sa.Column("id", _key(128), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organizations")),
@@ -35,9 +35,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_organizations_revision"), "organizations", ["revision"])
     op.create_table(
         "api_keys",
-        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("id", _key(32), nullable=False),
         sa.Column("digest", sa.LargeBinary(32), nullable=False),
-        sa.Column("organization_id", sa.String(128), nullable=False),
+        sa.Column("organization_id", _key(128), nullable=False),
         sa.Column("name", sa.String(200), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
@@ -54,8 +54,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_api_keys_revision"), "api_keys", ["revision"])
     op.create_table(
         "models",
-        sa.Column("id", sa.String(36), nullable=False),
-        sa.Column("name", sa.String(256), nullable=False),
+        sa.Column("id", _key(36), nullable=False),
+        sa.Column("name", _key(256), nullable=False),
         sa.Column("display_name", sa.Text(), nullable=False),
         sa.Column("provider", sa.String(256), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
@@ -85,3 +85,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["revision"], ["revisions.number"], name=op.f("fk_models_revision_revisions")),
     )
     op.create_index(op.f("ix_models_revision"), "models", ["revision"])
+
+
+def _key(length: int) -> sa.String:
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")

@@ -30,10 +30,10 @@ def upgrade() -> None:
         keys.add_column(_deleted())
     op.create_table(
         "organization_models",
-        sa.Column("id", sa.String(36), nullable=False),
-        sa.Column("organization_id", sa.String(128), nullable=False),
-        sa.Column("parent_id", sa.String(36), nullable=False),
-        sa.Column("name", sa.String(256), nullable=False),
+        sa.Column("id", _key(36), nullable=False),
+        sa.Column("organization_id", _key(128), nullable=False),
+        sa.Column("parent_id", _key(36), nullable=False),
+        sa.Column("name", _key(256), nullable=False),
         sa.Column("display_name", sa.Text(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("updated", sa.BigInteger(), nullable=False),
@@ -72,3 +72,7 @@ def upgrade() -> None:
 
 def _deleted() -> sa.Column[bool]:
     return sa.Column("deleted", sa.Boolean(), nullable=False, server_default=sa.false())
+
+
+def _key(length: int) -> sa.String:
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")

@@ -11,8 +11,8 @@ def upgrade() -> None:
     """Adds a table, which the version before this one does not look at."""
     op.create_table(
         "clients",
-        sa.Column("id", sa.String(255), nullable=False),
-        sa.Column("organization_id", sa.String(128), nullable=False),
+        sa.Column("id", _key(255), nullable=False),
+        sa.Column("organization_id", _key(128), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("revision", sa.BigInteger(), nullable=False),
@@ -24,3 +24,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_clients_organization_id"), "clients", ["organization_id"])
     op.create_index(op.f("ix_clients_revision"), "clients", ["revision"])
+
+
+def _key(length: int) -> sa.String:
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")

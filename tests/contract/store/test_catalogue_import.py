@@ -18,7 +18,8 @@ from modelservice.manage.catalogue_file import InvalidCatalogueError, checked, d
 from modelservice.manage.database import migrate
 from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.manage.organizations import create_organization
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.reading import read_changes
 from tests.unit.conftest import entry
 

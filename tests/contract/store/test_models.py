@@ -16,7 +16,8 @@ from modelservice.manage.explain import explain
 from modelservice.manage.keys import create_key, list_keys, revoke_key, rotate_key
 from modelservice.manage.models import ModelRef, create_model, delete_model, list_models, show_model, update_model
 from modelservice.manage.organizations import create_organization, delete_organization, list_organizations
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.reading import read_changes
 
 QUOTA = 1_000

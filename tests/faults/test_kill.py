@@ -13,7 +13,8 @@ import pytest
 
 from modelservice.manage.catalogue import import_catalogue
 from modelservice.manage.database import migrate
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.reading import read_changes
 
 MODELS = 1_000

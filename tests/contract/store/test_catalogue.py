@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from modelservice.errors import MODEL_NOT_FOUND, DatabaseUnavailableError, Refus
 from modelservice.manage.catalogue import import_catalogue, load_documented
 from modelservice.manage.database import migrate
 from modelservice.manage.organizations import create_organization
-from modelservice.store.database import Access, Database
+from modelservice.store.access import Access
+from modelservice.store.database import Database
 from modelservice.store.reading import Changes, Revision, read_changes
 from modelservice.telemetry import make_log
 from modelservice.v1 import model_service_pb2 as pb
@@ -107,12 +108,12 @@ class Fallible:
         self.answering.set()
         self.reads = 0
 
-    def __call__(self, held: Revision | None) -> Changes | None:
+    def __call__(self, held: Revision | None, pause: Callable[[], None]) -> Changes | None:
         self.reads += 1
         self.answering.wait()
         if self.error:
             raise self.error
-        changes = read_changes(self._database, held)
+        changes = read_changes(self._database, held, pause)
         no_catalogue: Any = None
         return replace(changes, keys=no_catalogue) if changes and self.spoilt else changes
 

@@ -1,0 +1,17 @@
+"""What a connection to the database may do, and for how long."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+# How long a write waits for another one, in seconds.
+LOCK_TIMEOUT: Final = 5.0
+
+
+class Access(Enum):
+    """What a connection may do."""
+
+    READ = "read"
+    WRITE = "write"
+    CREATE = "create"

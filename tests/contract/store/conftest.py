@@ -1,0 +1,21 @@
+"""The same tests for every database that can hold the catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modelservice.manage.database import migrate
+from tests.postgres import VERSIONS, Cluster
+
+
+@pytest.fixture(params=["sqlite", *(f"postgres {version}" for version in VERSIONS)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated database, with nothing in it."""
+    if request.param == "sqlite":
+        made = f"sqlite:///{tmp_path / 'test.db'}"
+        migrate(made)
+        return made
+    cluster: Cluster = request.getfixturevalue(request.param.replace(" ", "_"))
+    return cluster.database()

@@ -1,0 +1,134 @@
+"""A SQLite file that is full, locked, overwritten or replaced: a write fails cleanly, reads go on."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from modelservice.errors import DatabaseUnavailableError
+from modelservice.manage.catalogue import import_catalogue
+from modelservice.manage.database import backup
+from modelservice.manage.organizations import create_organization
+from modelservice.store.access import Access
+from modelservice.store.database import Database
+from modelservice.store.reading import read_changes
+from tests.conftest import prepare
+from tests.faults.serving import serving
+from tests.harness import Place
+from tests.unit.conftest import entry
+
+CANNOT = "the database cannot be read"
+AGAIN = "the database is read again"
+
+
+def file_of(place: Place) -> Path:
+    return place.folder / "test.db"
+
+
+def test_a_full_disk_fails_the_write_and_loses_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(place) as server:
+        # SQLite says the same when the disk is full. It is a connection's own bound, so each gets it.
+        connect = sqlite3.connect
+
+        def small(*arguments: object, **options: object) -> sqlite3.Connection:
+            connection: sqlite3.Connection = connect(*arguments, **options)  # type: ignore[call-overload]
+            connection.execute("PRAGMA max_page_count = 1")
+            return connection
+
+        with monkeypatch.context() as patched:
+            patched.setattr("sqlite3.connect", small)
+            with pytest.raises(DatabaseUnavailableError, match="database or disk is full"):
+                import_catalogue(
+                    place.database_url, "test", [entry(f"m-{n}", description="x" * 4_000) for n in range(500)]
+                )
+        assert 128_000 == server.context_window()
+        server.change(5)
+        server.wait_for_change(5)
+        found = read_changes(Database(place.database_url, Access.READ), None)
+        assert found
+        assert 10 == len(found.models)
+
+
+def test_one_that_is_locked_fails_the_write_and_stops_no_reader(place: Place) -> None:
+    with serving(place) as server, closing(sqlite3.connect(file_of(place), isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DatabaseUnavailableError, match="database is locked"):
+            server.change(5)
+        assert 128_000 == server.context_window()
+        other.execute("ROLLBACK")
+
+        server.change(5)
+        server.wait_for_change(5)
+        assert CANNOT not in server.process.errors
+
+
+def test_one_that_is_overwritten_is_said_so_and_answers_go_on(place: Place) -> None:
+    with serving(place) as server:
+        copy = place.folder / "copy.db"
+        backup(place.database_url, copy)
+        content = file_of(place).read_bytes()
+        file_of(place).write_bytes(b"no database" * (len(content) // 11))
+        for beside in ("-wal", "-shm"):
+            (place.folder / f"test.db{beside}").unlink(missing_ok=True)
+
+        server.process.wait_for(CANNOT)
+        assert 128_000 == server.context_window()
+        with pytest.raises(DatabaseUnavailableError, match=r"file is not a database|malformed"):
+            create_organization(place.database_url, "test", "other")
+
+        # Restored as README says: the copy in its place.
+        copy.rename(file_of(place))
+        server.process.wait_for(AGAIN)
+        server.change(5)
+        server.wait_for_change(5)
+
+
+def test_pages_that_are_overwritten_are_said_so_and_answers_go_on(place: Place) -> None:
+    with serving(place) as server:
+        Database(place.database_url, Access.CREATE).allow_reads_during_writes()
+        content = bytearray(file_of(place).read_bytes())
+        content[4096:] = b"\xff" * (len(content) - 4096)
+        file_of(place).write_bytes(content)
+        for beside in ("-wal", "-shm"):
+            (place.folder / f"test.db{beside}").unlink(missing_ok=True)
+
+        server.process.wait_for(CANNOT)
+        assert "malformed" in server.process.errors
+        assert 128_000 == server.context_window()
+
+
+@pytest.mark.parametrize("further", [False, True], ids=["older", "further on"])
+def test_a_backup_that_is_put_in_its_place_is_loaded_whole(place: Place, *, further: bool) -> None:
+    key = prepare(place).reader
+    copy = place.folder / "copy.db"
+    backup(place.database_url, copy)
+    with serving(place, key) as server:
+        server.change(5)
+        server.wait_for_change(5)
+        if further:
+            for window in (6, 7, 8):
+                server.change(window, f"sqlite:///{copy}")
+
+        for beside in ("-wal", "-shm"):
+            (place.folder / f"test.db{beside}").unlink(missing_ok=True)
+        copy.rename(file_of(place))
+
+        server.wait_for_change(8 if further else 128_000)
+        assert 2 == server.process.errors.count('"catalogue loaded"')
+
+
+def test_a_file_that_is_gone_is_waited_for(place: Place) -> None:
+    with serving(place) as server:
+        away = place.folder / "away.db"
+        file_of(place).rename(away)
+        server.process.wait_for(CANNOT)
+        assert 128_000 == server.context_window()
+
+        away.rename(file_of(place))
+
+        server.process.wait_for(AGAIN)
+        server.change(5)
+        server.wait_for_change(5)
