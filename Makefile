@@ -26,8 +26,17 @@ run: $(VENV)/installed $(ENVOY_INSTALLED) ## Serve the documented catalogue thro
 	@$(BIN)/modelservice run --demo $(if $(WORKERS),--workers $(WORKERS))
 
 .PHONY: test
-test: $(VENV)/tests-installed ## Run every test, in random order
+test: $(VENV)/tests-installed ## Run every test but the slow ones, in random order
 	$(BIN)/python -m pytest
+
+.PHONY: test-faults
+test-faults: $(VENV)/tests-installed ## Run every test of faults, the slow ones too
+	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
+
+.PHONY: benchmark
+benchmark: $(VENV)/tests-installed ## Measure size and freshness on SQLite and Postgres
+	$(BIN)/python -m tests.benchmark.size
+	$(BIN)/python -m tests.benchmark.freshness
 
 .PHONY: check
 check: $(VENV)/tests-installed ## Run every static check: style, types, layers, protobuf, drift, Envoy's configuration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import pty
@@ -29,6 +30,16 @@ def healthy(place: Place) -> set[int]:
     return {port for (_, port), is_healthy in health.items() if is_healthy}
 
 
+def ready_metric(port: int) -> float:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    return float(next(line.split()[1] for line in text.splitlines() if line.startswith("modelservice_ready ")))
+
+
 def test_each_server_has_a_port_and_a_core_of_its_own_and_all_drain_together(place: Place) -> None:
     prepare(place)
     file = place.folder / "address"
@@ -44,6 +55,8 @@ def test_each_server_has_a_port_and_a_core_of_its_own_and_all_drain_together(pla
         assert [f"127.0.0.1:{port}" for port in ports] == sorted(
             line["address"] for line in lines(process, "listening")
         )
+        # Each has its own metrics, too.
+        assert [1.0, 1.0] == [ready_metric(place.metrics_port + number) for number in range(2)]
         workers = process.workers()
         cores = sorted(os.sched_getaffinity(0))
         assert {port: {cores[number % len(cores)]} for number, port in enumerate(ports)} == {

@@ -37,6 +37,14 @@ class Serving:
         except grpc.RpcError:
             return False
 
+    def admits(self, key: str) -> bool:
+        """Says whether a key opens the service."""
+        try:
+            self._stub.ListModels(pb.ListModelsRequest(), metadata=bearer(key), timeout=5)
+        except grpc.RpcError:
+            return False
+        return True
+
     def change(self, context_window: int, url: str | None = None) -> None:
         """Changes the model in the database."""
         fields = {"context_window": context_window}

@@ -35,6 +35,7 @@ def names(url: str) -> set[str]:
     return {model.display_name for model in read.models}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_an_import_is_whole_or_not_there(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'test.db'}"

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 # In seconds. In the laboratory this kept the slowest requests at 2 ms, where work without pauses made them wait 32 ms.
 _SLICE: Final = 0.002
 _PAUSE: Final = 0.002
+# Entries that are freed in less than a millisecond.
+_AT_A_TIME: Final = 200
 
 
 class Pace:
@@ -32,6 +34,18 @@ class Pace:
         if not self._hurried and time.perf_counter() - self._begun >= _SLICE:
             time.sleep(_PAUSE)
             self._begun = time.perf_counter()
+
+
+def let_go(items: list[object], pause: Callable[[], None]) -> None:
+    """Drops what is not needed any more, a little at a time: to free 200,000 entries at once takes 100 ms.
+
+    Args:
+        items: The only references to the things; empty afterwards.
+        pause: Called between them.
+    """
+    while items:
+        del items[-_AT_A_TIME:]
+        pause()
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from modelservice.catalogue.pace import Pace, keep_out_of_collections, without_collections
+from modelservice.catalogue.pace import Pace, keep_out_of_collections, let_go, without_collections
 from modelservice.catalogue.rendered import RenderedCache
 from modelservice.catalogue.snapshot import Snapshot, advance
 from modelservice.errors import DatabaseBehindError, ModelserviceError
@@ -117,6 +117,10 @@ class Catalogue:
             self._log.info("the database is read again")
         if changes and snapshot:
             self._snapshot = snapshot
+            replaced = list(held.contents()) if held and changes.complete else []
+            # Now whatever requests still hold it is all that does.
+            del held
+            let_go(replaced, pace)
             self._log.info(
                 "catalogue loaded" if changes.complete else "catalogue changed",
                 revision=changes.revision.number,

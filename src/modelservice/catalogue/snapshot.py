@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from uuid import UUID
@@ -85,6 +85,10 @@ class Snapshot:
             raise Refusal(MODEL_NOT_FOUND, f"The model '{model_id}' does not exist")
         return entry.get
 
+    def contents(self) -> tuple[object, ...]:
+        """Returns all that it holds many of."""
+        return (*self.keys.values(), *self.clients.values(), *self.records.values(), *self.entries.values())
+
     def _find(self, model_id: str, viewing_for: str | None) -> Entry | None:
         if is_uuid(model_id):
             uuid = UUID(model_id)
@@ -123,16 +127,33 @@ def advance(
     if kept and not (changes.models or changes.deleted_models & kept.entries.keys()):
         entries, names, listing = kept.entries, kept.names, kept.listing
     else:
-        entries = dict(kept.entries) if kept else {}
-        for model in changes.models:
-            entries[model.id] = render_entry(model)
-            pause()
-        entries = {uuid: entry for uuid, entry in entries.items() if uuid not in changes.deleted_models}
-        in_order = sorted(entries.values(), key=lambda entry: entry.model.position)
-        names = {entry.model.name: entry for entry in in_order}
-        listing = render_list(entry for entry in in_order if entry.model.enabled)
+        entries, names = _entries_after(kept, changes, pause)
+        listing = render_list(entry for entry in names.values() if entry.model.enabled)
+        pause()
     owned, records = _owned_after(kept, changes.organization_models, changes.deleted_models, pause)
     return Snapshot(changes.revision, keys, clients, entries, names, listing, owned, records, rendered)
+
+
+def _entries_after(
+    kept: Snapshot | None, changes: Changes, pause: Callable[[], None]
+) -> tuple[Mapping[UUID, Entry], Mapping[str, Entry]]:
+    """Returns the system models after some changes, by UUID, and by name in catalogue order."""
+    entries = dict(kept.entries) if kept else {}
+    names = dict(kept.names) if kept else {}
+    in_order = kept is not None
+    for uuid in changes.deleted_models:
+        if uuid in entries:
+            del names[entries.pop(uuid).model.name]
+    for model in changes.models:
+        before = entries.get(model.id)
+        # In its place, as nearly always.
+        in_order &= before is not None and (before.model.name, before.model.position) == (model.name, model.position)
+        entries[model.id] = names[model.name] = render_entry(model)
+        pause()
+    if not in_order:
+        by_position = sorted(entries.values(), key=lambda entry: entry.model.position)
+        names = {entry.model.name: entry for entry in by_position}
+    return entries, names
 
 
 def _after(
@@ -151,11 +172,13 @@ def _after(
 
 def _owned_after(
     kept: Snapshot | None,
-    changed: Iterable[OrganizationModel],
-    deleted: Iterable[UUID],
+    changed: Collection[OrganizationModel],
+    deleted: Collection[UUID],
     pause: Callable[[], None],
 ) -> tuple[Mapping[str, Owned], Mapping[UUID, OrganizationModel]]:
     """Returns the organizations' models after some changes, in both orders. Those of others are the same objects."""
+    if kept and not changed and not any(uuid in kept.records for uuid in deleted):
+        return kept.owned, kept.records
     owned = dict(kept.owned) if kept else {}
     records = dict(kept.records) if kept else {}
     touched: dict[str, dict[UUID, OrganizationModel]] = {}

@@ -51,10 +51,10 @@ class Database:
             self._named_errors(),
             self._engine.connect() as connection,
             contextlib.nullcontext() if self._is_sqlite else Deadline(connection, patience(self.access)) as deadline,
-            connection.begin(),
         ):
             connection.info["deadline"] = deadline
-            yield connection
+            with connection.begin():
+                yield connection
 
     def close(self) -> None:
         """Ends the connection that is kept, if there is one."""

@@ -63,6 +63,13 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
             tuple(f"{int(seconds * 1000)}ms" for seconds in (_STATEMENT_TIMEOUTS[access], LOCK_TIMEOUT, _IDLE_TIMEOUT)),
         )
 
+    # Each answer is a sign of life. (What a statement returns in pieces: `Deadline.postpone`.)
+    @event.listens_for(engine, "after_cursor_execute")
+    def answered(connection: Connection, *_: object) -> None:
+        deadline: Deadline | None = connection.info.get("deadline")
+        if deadline:
+            deadline.postpone()
+
     return engine
 
 

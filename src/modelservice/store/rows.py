@@ -40,7 +40,7 @@ def organization_model_to_row(model: OrganizationModel) -> dict[str, Any]:
 
 def key_from_row(row: Mapping[str, Any]) -> ApiKey:
     """Returns the API key that a row of `api_keys` holds."""
-    values = {name: value for name, value in row.items() if name not in _BOOKKEEPING}
+    values = _without_bookkeeping(row)
     return ApiKey(**values | {"scopes": frozenset(values["scopes"])})
 
 
@@ -50,8 +50,15 @@ def key_to_row(key: ApiKey) -> dict[str, Any]:
     return row | {"scopes": sorted(key.scopes)}
 
 
+def _without_bookkeeping(row: Mapping[str, Any]) -> dict[str, Any]:
+    values = dict(row)
+    for name in _BOOKKEEPING:
+        values.pop(name, None)
+    return values
+
+
 def _values(row: Mapping[str, Any]) -> dict[str, Any]:
-    values = {name: value for name, value in row.items() if name not in _BOOKKEEPING}
+    values = _without_bookkeeping(row)
     for name in LABELS:
         values[name] = None if values[name] is None else tuple(values[name])
     for name in _UUIDS & values.keys():
