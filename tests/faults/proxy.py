@@ -13,11 +13,13 @@ class Proxy:
 
     Attributes:
         stalled: Whether nothing is passed on. What arrives meanwhile is taken, and lost.
+        swallowed: How many bytes were lost.
     """
 
     def __init__(self, port: int) -> None:
         self._target = port
         self.stalled = threading.Event()
+        self.swallowed = 0
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -37,7 +39,9 @@ class Proxy:
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
-                if not self.stalled.is_set():
+                if self.stalled.is_set():
+                    self.swallowed += len(data)
+                else:
                     target.sendall(data)
             target.shutdown(socket.SHUT_WR)
 

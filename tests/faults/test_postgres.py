@@ -91,6 +91,24 @@ def test_one_that_hangs_is_given_up_and_asked_again(place: Place, cluster: Clust
             server.wait_for_change(5)
 
 
+@pytest.mark.parametrize("cluster", ["18"], indirect=True)
+def test_one_that_hangs_does_not_hold_up_the_end(place: Place, cluster: Cluster) -> None:
+    direct = cluster.database()
+    with Proxy(cluster.port) as proxy:
+        place.database_url = cluster.url(direct.rpartition("/")[2], proxy.port)
+        prepare(place)
+        with Process(place, "serve") as process:
+            process.wait_for('"SERVING"')
+            proxy.stalled.set()
+            wait_until(lambda: proxy.swallowed > 0, "a question is lost")
+
+            assert 0 == process.end()
+
+            assert '"stopped"' in process.errors
+            # It would have been, had the end waited until the question was given up.
+            assert CANNOT not in process.errors
+
+
 def test_a_standby_that_is_promoted_is_followed(place: Place, cluster: Cluster) -> None:
     name = cluster.database().rpartition("/")[2]
     with Cluster(cluster.version, copied_from=cluster) as standby:

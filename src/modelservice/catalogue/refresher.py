@@ -22,6 +22,8 @@ from modelservice.store.reading import Changes, Revision
 # For how long to wait for a database that is where it has been before, in seconds: a standby that lags catches up. One
 # that does not has lost the last writes, and is believed.
 _CATCH_UP: Final = 10.0
+# How long the end waits for a question that is under way, in seconds.
+_END: Final = 1.0
 # Reads what is new since a revision, with pauses (`store.reading.read_changes`).
 Read = Callable[[Revision | None, Callable[[], None]], Changes | None]
 
@@ -79,10 +81,10 @@ class Catalogue:
         self._thread.start()
 
     def close(self) -> None:
-        """Stops refreshing."""
+        """Stops refreshing. A database that hangs is not waited for."""
         self._closed.set()
         if self._thread:
-            self._thread.join()
+            self._thread.join(_END)
 
     def _run(self, loaded: Callable[[], None]) -> None:
         while not self._closed.is_set():
@@ -111,10 +113,10 @@ class Catalogue:
             snapshot = advance(held, changes, self._rendered, pace) if changes else None
             if changes and changes.complete:
                 keep_out_of_collections()
-        self._read_at = begun
+        read_at, self._read_at = self._read_at, begun
         if self._failure is not None:
             self._failure = None
-            self._log.info("the database is read again")
+            self._log.info("the database is read again", seconds=round(begun - read_at))
         if changes and snapshot:
             self._snapshot = snapshot
             replaced = list(held.contents()) if held and changes.complete else []
