@@ -19,6 +19,7 @@ from modelservice.manage.database import migrate
 from modelservice.manage.models import ModelRef, update_model
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from tests.benchmark.stalls import Stalls
 from tests.conftest import prepare
 from tests.harness import Place, Process, channel, wait_until
 from tests.postgres import Cluster
@@ -84,7 +85,7 @@ def main() -> None:
     options = parser.parse_args()
     results: dict[str, dict[str, float]] = {}
     for name in options.databases:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, Stalls() as stalls:
             if name == "sqlite":
                 seconds = measure(f"sqlite:///{folder}/test.db", Path(folder), options.changes)
             else:
@@ -95,6 +96,7 @@ def main() -> None:
             "p50 (s)": _share(seconds, 0.5),
             "p99 (s)": _share(seconds, 0.99),
             "slowest (s)": max(seconds),
+            "the machine's own longest pause (s)": stalls.longest,
         }
     table = Table(f"{options.changes} changes, {_SERVERS} servers", *results, box=None)
     for what in next(iter(results.values())):

@@ -33,6 +33,7 @@ from modelservice.telemetry import make_log
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.benchmark.population import Population, fill
+from tests.benchmark.stalls import Stalls
 from tests.harness import Place, Process, channel, wait_until
 from tests.postgres import Cluster
 
@@ -66,7 +67,9 @@ def measure(url: str, folder: Path, population: Population) -> Figures:
         figures["memory (MB)"] = _memory(process, "VmRSS")
         stub, metadata = ModelServiceStub(one), (("authorization", f"Bearer {key}"),)
         figures |= _lists(stub, metadata, process)
-        figures |= _reload(url, process, stub, metadata)
+        with Stalls() as stalls:
+            figures |= _reload(url, process, stub, metadata)
+        figures["the machine's own longest pause (ms)"] = stalls.longest * 1000
         figures["peak memory (MB)"] = _memory(process, "VmHWM")
     return figures
 

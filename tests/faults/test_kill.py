@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from modelservice.manage.database import migrate
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.reading import read_changes
+from tests.harness import wait_until
+from tests.postgres import Cluster
 
 MODELS = 1_000
 IMPORT = """
@@ -35,10 +38,20 @@ def names(url: str) -> set[str]:
     return {model.display_name for model in read.models}
 
 
+def alone(cluster: Cluster, url: str) -> bool:
+    name = url.rpartition("/")[2]
+    ((count,),) = cluster.run_sql(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608
+    return not count
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_an_import_is_whole_or_not_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_an_import_is_whole_or_not_there(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     url = f"sqlite:///{tmp_path / 'test.db'}"
+    cluster: Cluster | None = request.getfixturevalue("postgres_18") if kind == "postgres" else None
+    if cluster:
+        url = cluster.database()
     migrate(url)
     seed = random.randrange(2**32)
     times = random.Random(seed)
@@ -56,6 +69,9 @@ def test_an_import_is_whole_or_not_there(tmp_path: Path) -> None:
             threading.Event().wait(times.uniform(0, 0.25))
             process.send_signal(signal.SIGKILL)
             process.wait()
+        if cluster:
+            # It may yet finish a commit that it had begun for one who is gone.
+            wait_until(partial(alone, cluster, url), "it has noticed the end")
         now = names(url)
         assert now in (before, {name}), f"seed {seed}"
         before = now

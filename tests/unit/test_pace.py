@@ -19,7 +19,7 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_it_pauses_when_a_slice_is_over_and_not_before(paused: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("modelservice.catalogue.pace.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("modelservice.catalogue.pace.time.thread_time", lambda: now[0])
     pace = Pace(hurried=False)
     pace()
     now[0] += 0.0015
@@ -34,7 +34,7 @@ def test_it_pauses_when_a_slice_is_over_and_not_before(paused: list[float], monk
 
 def test_nobody_waits_while_nobody_is_served(paused: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("modelservice.catalogue.pace.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("modelservice.catalogue.pace.time.thread_time", lambda: now[0])
     pace = Pace(hurried=True)
     now[0] += 1
     pace()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -91,14 +91,16 @@ def read_changes(database: Database, held: Revision | None, pause: Callable[[], 
     with database.transaction() as connection:
         if held is None:
             require_current(connection, database.name)
-        newest = _newest_revision(connection)
+        # One question, for each of many a day: what is new, and whether what is held is still in the history.
+        history = _history(connection, held.number if held else 0)
+        newest = history[0] if history else _newest_revision(connection)
         if newest == held:
             return None
         if held and held.past.get(newest.number) == newest.token:
             raise DatabaseBehindError(f"{database.name}: is at revision {newest.number}, after it was at {held.number}")
-        complete = held is None or not _in_history(connection, held)
+        complete = held is None or not (held in history or _in_history(connection, held))
         since = _NO_REVISION if held is None or complete else held
-        return _changes(_Reader(connection, since.number, pause), _with_past(connection, newest, since), complete)
+        return _changes(_Reader(connection, since.number, pause), _with_past(newest, since, history), complete)
 
 
 def _changes(reader: _Reader, revision: Revision, complete: bool) -> Changes:  # noqa: FBT001  (what it makes says it)
@@ -156,15 +158,20 @@ def _newest_revision(connection: Connection) -> Revision:
     return Revision(row.number, row.token) if row else _NO_REVISION
 
 
-def _with_past(connection: Connection, newest: Revision, since: Revision) -> Revision:
-    """Returns the revision with the past that a server will remember: what it did before, and what is new."""
+def _history(connection: Connection, since: int) -> list[Revision]:
+    """Returns the newest revisions from a number on, the newest first: as many as a server remembers."""
     rows = connection.execute(
         select(revisions.c.number, revisions.c.token)
-        .where(revisions.c.number > since.number)
+        .where(revisions.c.number >= since)
         .order_by(revisions.c.number.desc())
         .limit(_REMEMBERED)
     )
-    past = {**since.past, since.number: since.token, **{row.number: row.token for row in rows}}
+    return [Revision(row.number, row.token) for row in rows]
+
+
+def _with_past(newest: Revision, since: Revision, history: Sequence[Revision]) -> Revision:
+    """Returns the revision with the past that a server will remember: what it did before, and what is new."""
+    past = {**since.past, since.number: since.token, **{one.number: one.token for one in history}}
     kept = sorted(past)[-_REMEMBERED:]
     return Revision(newest.number, newest.token, {number: past[number] for number in kept if number < newest.number})
 
