@@ -76,9 +76,9 @@ def render_entry(model: Model) -> Entry:
 
 def render_list(entries: Iterable[Entry]) -> Answer:
     """Renders the answer of ListModels: these models, in this order."""
-    shown = tuple(entries)
-    message = _serialize(pb.ListModelsResponse(object="list")) + b"".join(entry.element for entry in shown)
-    json_text = b'{"object":"list","data":[' + b",".join(entry.json_element for entry in shown) + b"]}"
+    shown = list(entries)
+    message = b"".join([_serialize(pb.ListModelsResponse(object="list")), *[entry.element for entry in shown]])
+    json_text = b'{"object":"list","data":[%b]}' % b",".join([entry.json_element for entry in shown])
     return _answer(message, json_text)
 
 
