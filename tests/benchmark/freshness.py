@@ -26,6 +26,7 @@ from tests.postgres import Cluster
 
 RESULTS = Path(__file__).parent / "results" / "freshness.json"
 _SERVERS = 2
+_CHANGES = 1_000
 _MODEL = "gpt-4o"
 _SEED = 5
 
@@ -81,7 +82,7 @@ def _share(values: Sequence[float], share: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--databases", nargs="+", default=["sqlite", "18"], metavar="NAME")
-    parser.add_argument("--changes", type=int, default=1_000)
+    parser.add_argument("--changes", type=int, default=_CHANGES, help="Fewer write no results.")
     options = parser.parse_args()
     results: dict[str, dict[str, float]] = {}
     for name in options.databases:
@@ -102,9 +103,9 @@ def main() -> None:
     for what in next(iter(results.values())):
         table.add_row(what, *(f"{figures[what]:.3f}" for figures in results.values()))
     Console().print(table)
-    RESULTS.write_text(
-        json.dumps({"changes": options.changes, "servers": _SERVERS, "results": results}, indent=2) + "\n"
-    )
+    if options.changes >= _CHANGES:
+        document = {"changes": options.changes, "servers": _SERVERS, "results": results}
+        RESULTS.write_text(json.dumps(document, indent=2) + "\n")
 
 
 if __name__ == "__main__":

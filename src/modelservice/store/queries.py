@@ -12,7 +12,7 @@ from sqlalchemy import Connection, false, func, select
 from modelservice.domain.model import OrganizationModel
 from modelservice.domain.principal import ApiKey, Client, Organization
 from modelservice.store.database import Database
-from modelservice.store.rows import key_from_row, model_from_row, organization_model_from_row
+from modelservice.store.rows import client_from_row, key_from_row, model_from_row, organization_model_from_row
 from modelservice.store.schema import require_current
 from modelservice.store.sources import Sourced
 from modelservice.store.tables import api_keys, audit, clients, models, organization_models, organizations
@@ -95,14 +95,15 @@ class Queries:
         query = select(clients).where(clients.c.deleted.is_(false())).order_by(clients.c.organization_id, clients.c.id)
         if organization_id is not None:
             query = query.where(clients.c.organization_id == organization_id)
-        return [Client(row.id, row.organization_id, row.created) for row in self._connection.execute(query)]
+        return [client_from_row(dict(row)) for row in self._connection.execute(query).mappings()]
 
     def client(self, client_id: str) -> Client | None:
         """Returns a client, or None."""
-        row = self._connection.execute(
+        rows = self._connection.execute(
             select(clients).where(clients.c.id == client_id, clients.c.deleted.is_(false()))
-        ).one_or_none()
-        return Client(row.id, row.organization_id, row.created) if row else None
+        )
+        found = rows.mappings().one_or_none()
+        return client_from_row(dict(found)) if found else None
 
     def models(self) -> dict[str, Sourced]:
         """Returns every system model, by name."""

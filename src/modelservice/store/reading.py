@@ -13,7 +13,7 @@ from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
 from modelservice.errors import DatabaseBehindError
 from modelservice.store.database import Database, postpone_deadline
-from modelservice.store.rows import key_from_row, model_from_row, organization_model_from_row
+from modelservice.store.rows import client_from_row, key_from_row, model_from_row, organization_model_from_row
 from modelservice.store.schema import require_current
 from modelservice.store.tables import api_keys, clients, models, organization_models, revisions
 
@@ -107,9 +107,7 @@ def _changes(reader: _Reader, revision: Revision, complete: bool) -> Changes:  #
     system, deleted_system = reader.read(models, model_from_row)
     owned, deleted_owned = reader.read(organization_models, organization_model_from_row)
     keys, deleted_keys = reader.read(api_keys, key_from_row)
-    machines, deleted_machines = reader.read(
-        clients, lambda row: Client(row["id"], row["organization_id"], row["created"])
-    )
+    machines, deleted_machines = reader.read(clients, client_from_row)
     return Changes(
         revision=revision,
         complete=complete,

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from modelservice.domain.model import LABELS, Model, OrganizationModel
-from modelservice.domain.principal import ApiKey
+from modelservice.domain.principal import ApiKey, Client
 from modelservice.domain.values import canonical_json
 
 # What every row says beside the thing that it holds.
@@ -48,6 +48,11 @@ def key_to_row(key: ApiKey) -> dict[str, Any]:
     """Returns the row of `api_keys` for an API key, without its bookkeeping."""
     row = {name: getattr(key, name) for name in ApiKey.__dataclass_fields__}
     return row | {"scopes": sorted(key.scopes)}
+
+
+def client_from_row(row: Mapping[str, Any]) -> Client:
+    """Returns the client that a row of `clients` holds."""
+    return Client(**_without_bookkeeping(row))
 
 
 def _without_bookkeeping(row: Mapping[str, Any]) -> dict[str, Any]:
