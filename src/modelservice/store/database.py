@@ -104,10 +104,3 @@ class Database:
             diagnosis = getattr(cause, "diag", None)
             sentence = " ".join(str((diagnosis and diagnosis.message_primary) or cause).split())
             raise DatabaseUnavailableError(f"{self.name}: {sentence or type(cause).__name__}") from error
-
-
-def postpone_deadline(connection: Connection) -> None:
-    """Says that the database has answered, in the middle of a transaction that takes long."""
-    deadline: Deadline | None = connection.info["deadline"]
-    if deadline:
-        deadline.postpone()

@@ -63,14 +63,19 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
             tuple(f"{int(seconds * 1000)}ms" for seconds in (_STATEMENT_TIMEOUTS[access], LOCK_TIMEOUT, _IDLE_TIMEOUT)),
         )
 
-    # Each answer is a sign of life. (What a statement returns in pieces: `Deadline.postpone`.)
+    # Each answer is a sign of life. Who fetches one in pieces says so for each piece.
     @event.listens_for(engine, "after_cursor_execute")
     def answered(connection: Connection, *_: object) -> None:
-        deadline: Deadline | None = connection.info.get("deadline")
-        if deadline:
-            deadline.postpone()
+        postpone_deadline(connection)
 
     return engine
+
+
+def postpone_deadline(connection: Connection) -> None:
+    """Says that the database has answered, in the middle of a transaction that takes long."""
+    deadline: Deadline | None = connection.info.get("deadline")
+    if deadline:
+        deadline.postpone()
 
 
 def patience(access: Access) -> float:
