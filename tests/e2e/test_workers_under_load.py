@@ -65,7 +65,7 @@ def restart_under_load(place: Place) -> Load:
         with load(place, key) as callers:
             callers.wait_for_more(500, "all")
             process.popen.send_signal(signal.SIGHUP)
-            wait_until(lambda: restarted() and both_are_healthy(place), "both are new", 2 * DEADLINE)
+            wait_until(lambda: restarted() and both_are_healthy(place), "both are new", 4 * DEADLINE)
             callers.wait_for_more(500, "all")
         assert 0 == process.end()
     return callers

@@ -8,8 +8,9 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from modelservice.auth.authorize import may_see
+from modelservice.catalogue.listing import Listing
 from modelservice.catalogue.rendered import RenderedCache
-from modelservice.catalogue.rendering import Answer, Entry, render_entry, render_list
+from modelservice.catalogue.rendering import Answer, Entry, render_entry
 from modelservice.domain.inheritance import inherit
 from modelservice.domain.model import OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
@@ -36,7 +37,7 @@ class Snapshot:
         clients: Clients, by id.
         entries: System models, by UUID.
         names: The same models, by name, in catalogue order.
-        listing: The answer of ListModels to who sees these alone.
+        listing: Their list.
         owned: Organizations' models, by organization.
         records: The same models, by UUID.
         rendered: What is rendered of organizations' models, when they are first asked for.
@@ -47,7 +48,7 @@ class Snapshot:
     clients: Mapping[str, Client]
     entries: Mapping[UUID, Entry]
     names: Mapping[str, Entry]
-    listing: Answer
+    listing: Listing
     owned: Mapping[str, Owned]
     records: Mapping[UUID, OrganizationModel]
     rendered: RenderedCache
@@ -60,11 +61,11 @@ class Snapshot:
         """
         owned = _NONE if viewing_for is None else self.owned.get(viewing_for, _NONE)
         if not owned:
-            return self.listing
+            return self.listing.alone
 
         def render() -> Answer:
             own = [self._entry(model) for model in owned.values() if may_see(viewing_for, model.organization_id)]
-            return render_list([entry for entry in (*self.names.values(), *own) if entry.model.enabled])
+            return self.listing.followed_by(own)
 
         # Made from all the system models, which `listing` stands for; and from those of one organization.
         return self.rendered.get(viewing_for, (self.listing, self.entries, owned), render)
@@ -128,8 +129,7 @@ def advance(
         entries, names, listing = kept.entries, kept.names, kept.listing
     else:
         entries, names = _entries_after(kept, changes, pause)
-        listing = render_list(entry for entry in names.values() if entry.model.enabled)
-        pause()
+        listing = Listing(names.values(), kept.listing if kept else None, pause)
     owned, records = _owned_after(kept, changes.organization_models, changes.deleted_models, pause)
     return Snapshot(changes.revision, keys, clients, entries, names, listing, owned, records, rendered)
 

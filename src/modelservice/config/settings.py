@@ -71,6 +71,8 @@ class Settings:
     log_level: str
     log_format: str
     log_calls_per_second: int
+    edge_cache_ttl: float
+    client_cache_max_age: int
     organization_header: bool
     prompt_quota_bytes: int
     tokens: Tokens | None
@@ -177,6 +179,24 @@ SETTINGS: Final = (
         "How long a server that is told to end goes on serving while it says that it is not ready: at least twice the "
         "interval of whoever checks its health (Envoy here: 1 second).",
         number_between(0, 300),
+        unit="seconds",
+    ),
+    Setting(
+        "edge_cache_ttl",
+        "1",
+        "0 to 1",
+        "For how long Envoy answers a caller's same request again by itself; 0: never. A key that is revoked may be "
+        "answered for so much longer.",
+        number_between(0, 1),
+        unit="seconds",
+    ),
+    Setting(
+        "client_cache_max_age",
+        "0",
+        "0 to 86400",
+        "For how long REST's callers may take an answer that they hold for fresh (`Cache-Control: private, max-age=…`); "
+        "0: they ask each time whether it has changed.",
+        whole_between(0, 86_400),
         unit="seconds",
     ),
     Setting(

@@ -17,6 +17,8 @@ from modelservice.errors import EdgeError
 
 CONFIGURATION: Final = "envoy.yaml"
 DESCRIPTOR: Final = "descriptor.pb"
+# What Envoy reads beside its configuration.
+_FILES: Final = (DESCRIPTOR, "boundary.lua", "micro_cache.lua")
 
 # What the transcoder calls for a REST path, by the setting `rest_rendering`.
 _SERVICES: Final = {"ready": "modelservice.rest.v1.RestService", "transcoder": "modelservice.v1.ModelService"}
@@ -53,7 +55,7 @@ class Edge:
 
 
 def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
-    """Writes Envoy's configuration, and the descriptor that it needs, into a folder.
+    """Writes Envoy's configuration, and the files that it needs, into a folder.
 
     Args:
         edge: What settings say.
@@ -68,26 +70,29 @@ def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
     """
     package = resources.files("modelservice.edge")
     source: dict[str, Any] = yaml.safe_load((package / CONFIGURATION).read_text(encoding="utf-8"))
-    configured = _configured(source, edge, found_at / DESCRIPTOR)
+    configured = _configured(source, edge, found_at)
     path = folder / CONFIGURATION
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / DESCRIPTOR).write_bytes((package / DESCRIPTOR).read_bytes())
+        for name in _FILES:
+            (folder / name).write_bytes((package / name).read_bytes())
         path.write_text(yaml.dump(configured, Dumper=_PlainDumper, sort_keys=False, width=120), encoding="utf-8")
     except OSError as error:
         raise EdgeError(f"cannot write {error.filename}: {os.strerror(error.errno or 0)}") from None
     return path
 
 
-def _configured(source: dict[str, Any], edge: Edge, descriptor: Path) -> dict[str, Any]:
+def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str, Any]:
     source["admin"]["address"] = _address(edge.admin)
     resources_ = source["static_resources"]
     listener = resources_["listeners"][0]
     listener["address"] = _address(edge.http)
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     filters = {item["name"].rpartition(".")[2]: item["typed_config"] for item in manager["http_filters"]}
+    for name in ("boundary", "micro_cache"):
+        filters[name]["default_source_code"]["filename"] = str(found_at / f"{name}.lua")
     transcoder = filters["grpc_json_transcoder"]
-    transcoder["proto_descriptor"] = str(descriptor)
+    transcoder["proto_descriptor"] = str(found_at / DESCRIPTOR)
     transcoder["services"] = [_SERVICES[edge.rest_rendering]]
     if edge.organization_header:
         filters["header_mutation"]["mutations"]["request_mutations"].remove({"remove": "x-modelservice-organization"})

@@ -51,6 +51,7 @@ class Call:
         principal: Who calls; the handler sets it once it knows, and the log tells.
         organization_id: For which organization, likewise.
         request_id: The caller's `x-request-id`, or one made here.
+        varies: On which of the metadata's keys the answer depends, beside the credential.
         initial_metadata: What is sent before the answer, should there be one.
     """
 
@@ -61,16 +62,13 @@ class Call:
         self._metadata = context.invocation_metadata()
         self.principal: Principal | None = None
         self.organization_id: str | None = None
+        self.varies: tuple[str, ...] = ()
         self.initial_metadata: tuple[tuple[str, str], ...] = ()
         self.request_id = self._request_id()
 
     def values(self, key: str) -> list[str | bytes]:
         """Returns every value of a metadata key, in the order sent."""
         return [value for name, value in self._metadata if name == key]
-
-    def vary(self, key: str) -> None:
-        """Says that the answer depends on a key of the metadata, so that no cache gives it to who sent another."""
-        self.initial_metadata = (("vary", key),)
 
     def receive(self, message_type: type[M]) -> M:
         """Returns the request.

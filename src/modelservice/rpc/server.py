@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.boundary import Boundary
 from modelservice.rpc.health import HEALTH_SERVICE, Health
+from modelservice.rpc.representation import Caching, Representations
 from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
@@ -49,6 +50,7 @@ class Server:
         log: Where it tells what it does.
         metrics: Where calls are counted.
         budget: How many of them are logged.
+        caching: For how long answers over REST may be kept.
         reflection_enabled: Whether clients may ask which services there are.
     """
 
@@ -60,6 +62,7 @@ class Server:
         metrics: Metrics,
         budget: LineBudget,
         *,
+        caching: Caching,
         reflection_enabled: bool,
     ) -> None:
         self._watchdog = Watchdog(_CROWD)
@@ -67,7 +70,8 @@ class Server:
         self.health = Health(self._watchdog, log)
         boundary = Boundary(self._watchdog, log, metrics, budget)
         self._server = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
-        handlers = [*service_handlers(catalogue, gate, boundary), self.health.handlers(boundary)]
+        services = service_handlers(catalogue, gate, boundary, Representations(caching))
+        handlers = [*services, self.health.handlers(boundary)]
         self._server.add_generic_rpc_handlers(handlers)
         if reflection_enabled:
             names = (MODEL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)

@@ -17,6 +17,7 @@ from modelservice.errors import NOT_FOUND, UNAVAILABLE, Refusal
 from modelservice.rest.v1 import rest_service_pb2
 from modelservice.rpc.boundary import Boundary, Call
 from modelservice.rpc.parameters import check_parameters
+from modelservice.rpc.representation import Representations
 from modelservice.v1 import model_service_pb2 as pb
 
 MODEL_SERVICE: Final = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
@@ -48,13 +49,16 @@ class Gate(NamedTuple):
     viewer: Callable[[Principal, Sequence[object]], str | None]
 
 
-def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list[grpc.GenericRpcHandler]:
+def service_handlers(
+    catalogue: Answers, gate: Gate, boundary: Boundary, representations: Representations
+) -> list[grpc.GenericRpcHandler]:
     """Returns the handlers of both services, and one that refuses every other method.
 
     Args:
         catalogue: Answers from its snapshot; until it has one, calls are refused as `UNAVAILABLE`.
         gate: Says who may pass.
         boundary: Wraps them.
+        representations: Chooses the form of what is answered over REST.
     """
 
     def list_models(call: Call) -> Answer:
@@ -74,7 +78,10 @@ def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list
             if not call.values(_ORIGINAL_PATH):
                 # Called by its own name rather than through the paths. It is nobody's API.
                 raise Refusal(NOT_FOUND)
-            return method(call).http_body
+            body, call.initial_metadata = representations.choose(
+                method(call), call.values("accept-encoding"), call.varies
+            )
+            return body
 
         return run
 
@@ -117,7 +124,7 @@ def _admit(call: Call, catalogue: Answers, gate: Gate) -> tuple[Snapshot, str | 
     call.organization_id = viewing_for = gate.viewer(call.principal, call.values(ORGANIZATION_KEY))
     if call.principal.organization_id is None:
         # One key, several answers.
-        call.vary(ORGANIZATION_KEY)
+        call.varies = (ORGANIZATION_KEY,)
     for path in call.values(_ORIGINAL_PATH):
         check_parameters(str(path))
     return snapshot, viewing_for

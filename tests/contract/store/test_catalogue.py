@@ -15,9 +15,10 @@ from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import Engine, event
 
 from modelservice.catalogue.freshness import FreshAnswers
+from modelservice.catalogue.listing import Listing
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.rendered import RenderedCache
-from modelservice.catalogue.rendering import render_entry, render_list
+from modelservice.catalogue.rendering import render_entry
 from modelservice.catalogue.snapshot import Snapshot, advance
 from modelservice.errors import MODEL_NOT_FOUND, DatabaseUnavailableError, Refusal
 from modelservice.manage.catalogue import import_catalogue, load_documented
@@ -34,8 +35,8 @@ from tests.unit.test_domain import model
 
 
 def listed(snapshot: Snapshot) -> list[str]:
-    by_rest = [item["id"] for item in json.loads(HttpBody.FromString(snapshot.listing.http_body).data)["data"]]
-    assert by_rest == [item.id for item in pb.ListModelsResponse.FromString(snapshot.listing.message).data]
+    by_rest = [item["id"] for item in json.loads(HttpBody.FromString(snapshot.listing.alone.http_body).data)["data"]]
+    assert by_rest == [item.id for item in pb.ListModelsResponse.FromString(snapshot.listing.alone.message).data]
     return by_rest
 
 
@@ -45,11 +46,11 @@ def test_a_joined_list_is_the_message_that_it_stands_for() -> None:
     for one in models:
         whole.data.extend(pb.ListModelsResponse.FromString(render_entry(one).element).data)
 
-    assert whole.SerializeToString(deterministic=True) == render_list(map(render_entry, models)).message
+    assert whole.SerializeToString(deterministic=True) == Listing([render_entry(one) for one in models]).alone.message
 
 
 def test_an_empty_list_is_a_list() -> None:
-    assert b'{"object":"list","data":[]}' == HttpBody.FromString(render_list([]).http_body).data
+    assert b'{"object":"list","data":[]}' == HttpBody.FromString(Listing([]).alone.http_body).data
 
 
 def test_changes_after_changes_are_the_same_as_all_at_once(url: str) -> None:

@@ -87,7 +87,7 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
         "models": {name: entry.model for name, entry in snapshot.names.items()},
         "owned": {owner: list(models) for owner, models in snapshot.owned.items()},
         "records": dict(snapshot.records),
-        "listing": snapshot.listing,
+        "listing": snapshot.listing.alone,
     }
 
 
