@@ -83,6 +83,8 @@ class Place:
             "MODELSERVICE_DRAIN_SECONDS": "0.2",
             # A test that looks for a call in the log finds it, whatever came before.
             "MODELSERVICE_LOG_CALLS_PER_SECOND": "0",
+            # A test that sends a request twice has the server answer twice.
+            "MODELSERVICE_EDGE_CACHE_TTL": "0",
             "MODELSERVICE_ENVOY_BINARY": ENVOY,
             **self.settings,
         }

@@ -10,7 +10,6 @@ from typing import Any
 
 import grpc
 import pytest
-import yaml
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
@@ -21,6 +20,8 @@ from modelservice.rpc.status import DETAILS_KEY, STATUS_CODES, status_of
 from modelservice.v1 import model_service_pb2 as pb
 from tests.conftest import Service
 from tests.harness import ROOT, channel, unary
+
+LAST_HAND = ROOT / "src" / "modelservice" / "edge" / "last_hand.lua"
 
 GET = "/modelservice.v1.ModelService/GetModel"
 LIST = "/modelservice.v1.ModelService/ListModels"
@@ -155,8 +156,7 @@ def test_the_table_the_statuses_and_the_proto_name_the_same_errors() -> None:
 
 
 def test_envoys_constants_are_rows_of_the_table() -> None:
-    text = (ROOT / "envoy.yaml").read_text()
-    yaml.safe_load(text)
+    text = (ROOT / "envoy.yaml").read_text() + LAST_HAND.read_text()
     bodies = [json.loads(body)["error"] for body in re.findall(r"'(\{\"error\".*?\}\})'", text)]
 
     rows = {kind.code: {"type": kind.type, "message": kind.message, "code": kind.code} for kind in errors.REFUSALS}
@@ -166,7 +166,7 @@ def test_envoys_constants_are_rows_of_the_table() -> None:
 
 
 def test_envoys_statuses_are_those_of_the_server() -> None:
-    text = (ROOT / "envoy.yaml").read_text()
+    text = LAST_HAND.read_text()
     constants = re.findall(r'\["([A-Z][a-z ]+)"\] = \{"(\d+)", "([A-Za-z0-9+/=]+)"\}', text)
 
     assert 5 == len(constants)

@@ -26,6 +26,7 @@ from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key
 from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.manage.organizations import create_organization
+from modelservice.rpc.representation import Caching
 from modelservice.rpc.server import Server
 from modelservice.store.access import Access
 from modelservice.store.database import Database
@@ -65,7 +66,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     keys = IssuerKeys(lambda: key_set(public("key-1")), ("RS256",), log)
     keys.refresh()
     server = Server(
-        one.catalogue, make_gate(TokenVerifier(RULES, keys)), log, Metrics("0"), LineBudget(0), reflection_enabled=False
+        one.catalogue,
+        make_gate(TokenVerifier(RULES, keys)),
+        log,
+        Metrics("0"),
+        LineBudget(0),
+        caching=Caching(client=0, edge=0),
+        reflection_enabled=False,
     )
     address = f"127.0.0.1:{free_ports(1)[0]}"
     assert server.start(address)

@@ -27,7 +27,7 @@ from modelservice.manage import demo as demonstration
     show_default=True,
     metavar="N",
     help="How many servers, on as many ports from the gRPC address on, each on a core of its own where there are "
-    "several (Linux).",
+    "several (Linux; MODELSERVICE_PIN_WORKERS).",
 )
 def run(*, demo: bool, count: int) -> None:
     """Run the server, and Envoy before it, until Ctrl-C or SIGTERM.

@@ -71,6 +71,7 @@ class Settings:
     log_level: str
     log_format: str
     log_calls_per_second: int
+    pin_workers: bool
     edge_cache_ttl: float
     client_cache_max_age: int
     organization_header: bool
@@ -182,6 +183,13 @@ SETTINGS: Final = (
         unit="seconds",
     ),
     Setting(
+        "pin_workers",
+        "true",
+        "true, false",
+        "Whether each of several servers of `run --workers` keeps to a core of its own (Linux).",
+        boolean,
+    ),
+    Setting(
         "edge_cache_ttl",
         "1",
         "0 to 1",
@@ -194,8 +202,8 @@ SETTINGS: Final = (
         "client_cache_max_age",
         "0",
         "0 to 86400",
-        "For how long REST's callers may take an answer that they hold for fresh (`Cache-Control: private, max-age=…`); "
-        "0: they ask each time whether it has changed.",
+        "For how long REST's callers may take an answer that they hold for fresh (`Cache-Control: private, "
+        "max-age=…`); 0: they ask each time whether it has changed.",
         whole_between(0, 86_400),
         unit="seconds",
     ),

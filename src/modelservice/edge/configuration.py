@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from modelservice.errors import EdgeError
 CONFIGURATION: Final = "envoy.yaml"
 DESCRIPTOR: Final = "descriptor.pb"
 # What Envoy reads beside its configuration.
-_FILES: Final = (DESCRIPTOR, "boundary.lua", "micro_cache.lua")
+_FILES: Final = (DESCRIPTOR, "last_hand.lua", "micro_cache.lua")
+# Where the source says that they are.
+_FOUND_AT: Final = "src/modelservice/edge"
 
 # What the transcoder calls for a REST path, by the setting `rest_rendering`.
 _SERVICES: Final = {"ready": "modelservice.rest.v1.RestService", "transcoder": "modelservice.v1.ModelService"}
@@ -89,8 +92,11 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
     listener["address"] = _address(edge.http)
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     filters = {item["name"].rpartition(".")[2]: item["typed_config"] for item in manager["http_filters"]}
-    for name in ("boundary", "micro_cache"):
-        filters[name]["default_source_code"]["filename"] = str(found_at / f"{name}.lua")
+    script = filters["lua"]["default_source_code"]
+    # Within a text of Lua's, which escapes as JSON does.
+    script["inline_string"] = script["inline_string"].replace(
+        _FOUND_AT, json.dumps(str(found_at), ensure_ascii=False)[1:-1]
+    )
     transcoder = filters["grpc_json_transcoder"]
     transcoder["proto_descriptor"] = str(found_at / DESCRIPTOR)
     transcoder["services"] = [_SERVICES[edge.rest_rendering]]

@@ -65,7 +65,7 @@ class Workers:
                 name=f"worker {number}" if count > 1 else "server",
                 upstream=settings.grpc_address.shifted(number).reachable(),
                 environment=_environment(settings, number),
-                core=_core(number) if count > 1 else None,
+                core=_core(number) if count > 1 and settings.pin_workers else None,
             )
             for number in range(count)
         ]

@@ -1,13 +1,16 @@
+-- The last hand on each answer: what Envoy and grpcio say by themselves becomes a documented error, and gRPC's headers stay
+-- within.
+
 local INTERNAL = '{"error":{"type":"api_error","message":"Internal error","code":"internal_error"}}'
 local UNAVAILABLE = '{"error":{"type":"api_error","message":"Service unavailable","code":"unavailable"}}'
 local TOO_LARGE = '{"error":{"type":"invalid_request_error","message":"Request too large","code":"request_too_large"}}'
--- What grpcio says by itself, without the documented details, by HTTP status: too many calls
--- or too large, and a call cut off by a server that ends.
+-- What grpcio says by itself, without the documented details, by HTTP status: too many calls or too large, and a call cut
+-- off by a server that ends.
 local BODIES = {["429"] = UNAVAILABLE, ["499"] = UNAVAILABLE, ["503"] = UNAVAILABLE, ["413"] = TOO_LARGE}
 local STATUSES = {["429"] = "503", ["499"] = "503", ["503"] = "503", ["413"] = "413"}
 
--- What Envoy says by itself to native gRPC callers, by its sentence: the gRPC status, which Envoy
--- does not know for each, and the details that the server would send (a test compares them).
+-- What Envoy says by itself to native gRPC callers, by its sentence: the gRPC status, which Envoy does not know for each,
+-- and the details that the server would send (a test compares them).
 local NATIVE = {
   ["Malformed request"] = {"3", "CAMSEU1hbGZvcm1lZCByZXF1ZXN0GksKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5FcnJvckluZm8SHwoPSU5WQUxJRF9SRVFVRVNUEgxtb2RlbHNlcnZpY2V6OwoVaW52YWxpZF9yZXF1ZXN0X2Vycm9yEhFNYWxmb3JtZWQgcmVxdWVzdBoPaW52YWxpZF9yZXF1ZXN0"},
   ["Unknown path"] = {"12", "CAwSDFVua25vd24gcGF0aBpFCih0eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5ycGMuRXJyb3JJbmZvEhkKCU5PVF9GT1VORBIMbW9kZWxzZXJ2aWNleioKD25vdF9mb3VuZF9lcnJvchIMVW5rbm93biBwYXRoGglub3RfZm91bmQ="},
@@ -15,7 +18,10 @@ local NATIVE = {
   ["Service unavailable"] = {"14", "CA4SE1NlcnZpY2UgdW5hdmFpbGFibGUaRwoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLkVycm9ySW5mbxIbCgtVTkFWQUlMQUJMRRIMbW9kZWxzZXJ2aWNlei0KCWFwaV9lcnJvchITU2VydmljZSB1bmF2YWlsYWJsZRoLdW5hdmFpbGFibGU="},
   ["Deadline exceeded"] = {"4", "CAQSEURlYWRsaW5lIGV4Y2VlZGVkGkMKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5FcnJvckluZm8SFwoHVElNRU9VVBIMbW9kZWxzZXJ2aWNleicKCWFwaV9lcnJvchIRRGVhZGxpbmUgZXhjZWVkZWQaB3RpbWVvdXQ="},
 }
-function envoy_on_response(handle)
+
+local last_hand = {}
+
+function last_hand.on_response(handle)
   local headers = handle:headers()
   if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
     local native = NATIVE[headers:get("grpc-message") or ""]
@@ -23,10 +29,6 @@ function envoy_on_response(handle)
       headers:replace("grpc-status", native[1])
       headers:replace("grpc-status-details-bin", native[2])
     end
-    return
-  end
-  -- An answer from the micro-cache, which holds nothing that is removed here.
-  if headers:get("etag") and not headers:get("grpc-status") then
     return
   end
   for _, name in ipairs({"grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-encoding", "grpc-accept-encoding", "x-envoy-upstream-healthchecked-cluster"}) do
@@ -43,3 +45,5 @@ function envoy_on_response(handle)
     handle:body():setBytes(BODIES[status] or INTERNAL)
   end
 end
+
+return last_hand
