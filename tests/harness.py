@@ -187,6 +187,11 @@ class Process:
                     found[int(port)] = pid
         return found
 
+    def thread_names(self, child: str) -> list[str]:
+        """Returns the names of a process's threads."""
+        tasks = Path(f"/proc/{self.children()[child]}/task").glob("*/comm")
+        return [file.read_text().strip() for file in tasks]
+
     def _children(self) -> list[tuple[str, int]]:
         found = []
         for status in Path("/proc").glob("[0-9]*/status"):
