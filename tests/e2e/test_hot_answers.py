@@ -15,7 +15,7 @@ from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.conftest import Service, prepare
 from tests.e2e.test_metrics import requests
-from tests.harness import Place, Process, channel, wait_until
+from tests.harness import DEADLINE, Place, Process, channel, wait_until
 
 LIST, GET = "/v1/models", "/v1/models/gpt-4o"
 ORGANIZATION = "x-modelservice-organization"
@@ -52,13 +52,15 @@ def test_a_revoked_key_stops_within_two_seconds(hot: Service) -> None:
     revoke_key(hot.place.database_url, "test", key.id)
     revoked = time.monotonic()
 
-    last = revoked
-    while 200 == hot.place.rest(LIST, key.text).status:
-        last = time.monotonic()
-        assert last - revoked < 30
+    last, refused = revoked, 0
+    # Each of Envoy's threads must have learned it: new connections go to all.
+    while refused < 100:
+        status = hot.place.rest(LIST, key.text).status
+        refused = refused + 1 if status == 401 else 0
+        last = time.monotonic() if status == 200 else last
+        assert last - revoked < DEADLINE
     # The promise is two; a machine that stands still does not break the test.
     assert last - revoked < 10
-    assert 401 == hot.place.rest(LIST, key.text).status
 
 
 def test_a_key_that_differs_in_its_last_character_is_refused(hot: Service) -> None:
