@@ -21,6 +21,9 @@ _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowerca
 _ID_LENGTH: Final = 12
 _SECRET_LENGTH: Final = 32
 _CHECKSUM_LENGTH: Final = 6
+# Two digits at a time, for the checksum.
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_PAIR: Final = len(_PAIRS)
 _SHAPE: Final = re.compile(rf"msk_([0-9A-Za-z]{{{_ID_LENGTH}}})_[0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}}")
 
 
@@ -65,8 +68,4 @@ def _random(length: int) -> str:
 
 def _checksum(body: str) -> str:
     number = zlib.crc32(body.encode())
-    digits = ""
-    for _ in range(_CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
-        digits = _ALPHABET[digit] + digits
-    return digits
+    return _PAIRS[number // _PAIR**2] + _PAIRS[number // _PAIR % _PAIR] + _PAIRS[number % _PAIR]

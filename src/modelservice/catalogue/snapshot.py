@@ -91,14 +91,14 @@ class Snapshot:
         return (*self.keys.values(), *self.clients.values(), *self.records.values(), *self.entries.values())
 
     def _find(self, model_id: str, viewing_for: str | None) -> Entry | None:
+        if model_id in self.names:
+            return self.names[model_id]
         if is_uuid(model_id):
             uuid = UUID(model_id)
             if uuid in self.entries:
                 return self.entries[uuid]
             model = self.records.get(uuid)
         elif is_model_name(model_id):
-            if model_id in self.names:
-                return self.names[model_id]
             model = self.owned.get(viewing_for or "", _NONE).get(model_id)
         else:
             raise Refusal(INVALID_REQUEST, _ID_RULE)

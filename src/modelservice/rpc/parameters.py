@@ -25,7 +25,7 @@ def check_parameters(original_path: str) -> None:
         Refusal: `INVALID_REQUEST`: there is another one. The message names it.
     """
     _, _, query = original_path.partition("?")
-    for pair in query.split("&"):
+    for pair in query.split("&") if query else ():
         name = unquote_plus(pair.partition("=")[0], errors="replace")
         if name not in IGNORED and pair:
             raise Refusal(
