@@ -1,4 +1,4 @@
-// Peer serves the catalogue's two answers as grpc-go, grpc-gateway or net/http does, for the benchmark to compare with.
+// Command peer serves the catalogue's two answers as grpc-go, grpc-gateway or net/http does, for the benchmark to compare with.
 //
 // The package modelservicev1 is made from the project's proto/ when the program is built (tests/benchmark/golang.py).
 package main
@@ -7,6 +7,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/grpclog"
 
 	pb "modelservice/peer/modelservicev1"
 )
@@ -26,6 +28,8 @@ func main() {
 	key := flag.String("key", "", "the API key that callers must have")
 	flag.Parse()
 
+	// grpc-gateway reports every connection that the load generator closes at its end.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	if err := serve(*mode, address(*port), address(*grpcPort), *data, bearer(*key)); err != nil {
 		log.Fatal(err)
 	}
