@@ -1,0 +1,162 @@
+"""This service beside its peers: `python -m tests.benchmark.comparison` measures, and asserts no figure."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from tests.benchmark import neighbours
+from tests.benchmark.checking import check
+from tests.benchmark.measuring import LOADERS, Figures, Request, measure, missing_loaders
+from tests.benchmark.neighbours import PAIRS, Beside, Neighbours, Pair
+from tests.benchmark.outcome import Medians, Outcome, median_beside
+from tests.benchmark.payloads import Payloads, make_payloads
+from tests.benchmark.report import print_tables
+from tests.benchmark.rows import ROWS, SMALL, STAGES, Row
+from tests.benchmark.servers import BENCH, SERVERS, Running, UnavailableError
+from tests.benchmark.surroundings import surroundings
+
+RESULTS = Path(__file__).parent / "results"
+_ROUNDS = 5
+_SECONDS = 3
+_SEED = 5
+_NEIGHBOURS = "neighbours"
+_T = TypeVar("_T")
+
+
+class Comparison:
+    """A comparison while it runs.
+
+    Args:
+        rounds: How often everything is measured.
+        seconds: For how long each time.
+        folder: For what it needs.
+        console: Where it tells what it does.
+
+    Attributes:
+        left_out: A sentence for each thing that is not measured.
+    """
+
+    def __init__(self, rounds: int, seconds: int, folder: Path, console: Console) -> None:
+        self._rounds = rounds
+        self._seconds = seconds
+        self._folder = folder
+        self._console = console
+        self._missing = missing_loaders()
+        self.left_out = {
+            f"{protocol}: {LOADERS[protocol]} is not installed. The answers were checked, nothing more."
+            for protocol in self._missing
+        }
+
+    def rows(self, rows: Sequence[Row], models: int) -> dict[tuple[Row, str], Medians]:
+        """Measures rows with so many models: each row and call once a round, in an order of the round's own."""
+        with self._stage(models, {row.server for row in rows}) as (payloads, running, folder):
+            lengths: dict[tuple[Row, str], int] = {}
+            requests: dict[tuple[Row, str], Request] = {}
+            for row in rows:
+                for call in STAGES[models] if row.server in running else ():
+                    requests[row, call] = Request.of(row, call, running[row.server].port, payloads)
+                    lengths[row, call] = check(row, call, requests[row, call], payloads)
+            measured: dict[tuple[Row, str], list[Figures]] = {
+                key: [] for key in requests if key[0].protocol not in self._missing
+            }
+            # The round before the first is for servers to get warm in, and counts for nothing.
+            for number in range(self._rounds + 1):
+                for row, call in _shuffled(list(measured), number):
+                    self._console.print(f"{models:,} models, round {number}: {row.protocol}: {row.label}, {call}")
+                    figures = measure(
+                        requests[row, call],
+                        running[row.server].roots,
+                        folder,
+                        self._seconds if number else 1,
+                        lengths[row, call],
+                    )
+                    if number:
+                        measured[row, call].append(figures)
+        return {key: Medians.of(figures) for key, figures in measured.items()}
+
+    def neighbours(self) -> dict[Pair, Beside]:
+        """Measures what a long list does to others."""
+        pairs = [pair for pair in PAIRS if pair.protocol not in self._missing]
+        with self._stage(neighbours.MODELS, {pair.server for pair in pairs}) as (payloads, running, folder):
+            callers = {pair: Neighbours(pair, running, payloads, folder) for pair in pairs}
+            measured: dict[Pair, list[Beside]] = {pair: [] for pair in pairs}
+            for number in range(1, self._rounds + 1):
+                for pair in _shuffled(pairs, number):
+                    self._console.print(f"beside lists of {neighbours.MODELS:,}, round {number}: {pair.label}")
+                    measured[pair].append(callers[pair].measure(self._seconds))
+        return {pair: median_beside(figures) for pair, figures in measured.items()}
+
+    @contextlib.contextmanager
+    def _stage(self, models: int, names: set[str]) -> Iterator[tuple[Payloads, dict[str, Running], Path]]:
+        folder = self._folder / str(models)
+        (folder / "payloads").mkdir(parents=True)
+        payloads, running = make_payloads(folder / "payloads", models), {}
+        with contextlib.ExitStack() as stack:
+            for name in [name for name in SERVERS if name in names]:
+                self._console.print(f"{models:,} models: starting {name}")
+                (folder / name).mkdir()
+                try:
+                    running[name] = stack.enter_context(SERVERS[name](payloads, folder / name))
+                except UnavailableError as error:
+                    self.left_out.add(f"{name}: {error}")
+            yield payloads, running, folder
+
+
+def _shuffled(items: Sequence[_T], number: int) -> list[_T]:
+    return random.Random(_SEED + number).sample(items, len(items))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help=f"Fewer than {_ROUNDS} write no results.")
+    parser.add_argument("--seconds", type=int, default=_SECONDS, help="How long each measurement takes.")
+    names = [*(row.name for row in ROWS), _NEIGHBOURS]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"Some of {', '.join(names)}.")
+    parser.add_argument("--json", action="store_true", help="Print the results as JSON.")
+    parser.add_argument("--small", action="store_true", help="A few rows for a second, to see whether it works.")
+    return parser.parse_args()
+
+
+def main() -> None:
+    if sys.platform != "linux":
+        sys.exit("The comparison reads /proc: it runs on Linux alone.")
+    options = _options()
+    if options.small:
+        options.rounds, options.seconds, options.only = 1, 1, list(SMALL)
+    names = options.only or [*(row.name for row in ROWS), _NEIGHBOURS]
+    rows = [row for row in ROWS if row.name in names]
+    found: dict[tuple[Row, str], Medians] = {}
+    beside: dict[Pair, Beside] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        comparison = Comparison(options.rounds, options.seconds, Path(folder), Console(stderr=True, highlight=False))
+        for models in (10,) if options.small else STAGES:
+            if rows:
+                found |= comparison.rows(rows, models)
+        if _NEIGHBOURS in names:
+            beside = comparison.neighbours()
+    facts = {**surroundings(), "rounds": options.rounds, "seconds": options.seconds}
+    outcome = Outcome(facts, found, beside, sorted(comparison.left_out))
+    document = json.dumps(outcome.document(), indent=2, ensure_ascii=False) + "\n"
+    if options.json:
+        sys.stdout.write(document)
+    else:
+        print_tables(outcome, Console())
+    if not options.only and options.rounds >= _ROUNDS and not missing_loaders():
+        (RESULTS / "comparison.json").write_text(document)
+        chart = [str(BENCH / "python"), str(Path(__file__).parent / "chart.py")]
+        subprocess.run([*chart, str(RESULTS / "comparison.json"), str(RESULTS / "comparison.svg")], check=True)
+
+
+if __name__ == "__main__":
+    main()
