@@ -30,6 +30,7 @@ RESULTS = Path(__file__).parent / "results"
 _ROUNDS = 5
 _SECONDS = 3
 _SEED = 5
+_WIDTH = 140
 _NEIGHBOURS = "neighbours"
 _T = TypeVar("_T")
 
@@ -64,7 +65,9 @@ class Comparison:
             lengths: dict[tuple[Row, str], int] = {}
             requests: dict[tuple[Row, str], Request] = {}
             for row in rows:
-                for call in STAGES[models] if row.server in running else ():
+                if row.server not in running:
+                    continue
+                for call in STAGES[models]:
                     requests[row, call] = Request.of(row, call, running[row.server].port, payloads)
                     lengths[row, call] = check(row, call, requests[row, call], payloads)
             measured: dict[tuple[Row, str], list[Figures]] = {
@@ -73,7 +76,7 @@ class Comparison:
             # The round before the first is for servers to get warm in, and counts for nothing.
             for number in range(self._rounds + 1):
                 for row, call in _shuffled(list(measured), number):
-                    self._console.print(f"{models:,} models, round {number}: {row.protocol}: {row.label}, {call}")
+                    self._say(f"{models:,} models, round {number}: {row.protocol}: {row.label}, {call}")
                     figures = measure(
                         requests[row, call],
                         running[row.server].roots,
@@ -93,9 +96,12 @@ class Comparison:
             measured: dict[Pair, list[Beside]] = {pair: [] for pair in pairs}
             for number in range(1, self._rounds + 1):
                 for pair in _shuffled(pairs, number):
-                    self._console.print(f"beside lists of {neighbours.MODELS:,}, round {number}: {pair.label}")
+                    self._say(f"beside lists of {neighbours.MODELS:,}, round {number}: {pair.label}")
                     measured[pair].append(callers[pair].measure(self._seconds))
         return {pair: median_beside(figures) for pair, figures in measured.items()}
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
 
     @contextlib.contextmanager
     def _stage(self, models: int, names: set[str]) -> Iterator[tuple[Payloads, dict[str, Running], Path]]:
@@ -104,7 +110,7 @@ class Comparison:
         payloads, running = make_payloads(folder / "payloads", models), {}
         with contextlib.ExitStack() as stack:
             for name in [name for name in SERVERS if name in names]:
-                self._console.print(f"{models:,} models: starting {name}")
+                self._say(f"{models:,} models: starting {name}")
                 (folder / name).mkdir()
                 try:
                     running[name] = stack.enter_context(SERVERS[name](payloads, folder / name))
@@ -151,7 +157,9 @@ def main() -> None:
     if options.json:
         sys.stdout.write(document)
     else:
-        print_tables(outcome, Console())
+        console = Console()
+        # A table that goes to a file is as wide as it is.
+        print_tables(outcome, console if console.is_terminal else Console(width=_WIDTH))
     if not options.only and options.rounds >= _ROUNDS and not missing_loaders():
         (RESULTS / "comparison.json").write_text(document)
         chart = [str(BENCH / "python"), str(Path(__file__).parent / "chart.py")]

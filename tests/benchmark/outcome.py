@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.benchmark.measuring import CONNECTIONS, Figures
 from tests.benchmark.neighbours import Beside, Pair
-from tests.benchmark.rows import NEIGHBOUR_LIMIT, TARGETS, Row, Target
+from tests.benchmark.rows import NEIGHBOUR_LIMIT, ROWS, TARGETS, Row, Target
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ class Outcome:
     def verdicts(self) -> list[Verdict]:
         """Returns what became of each target."""
         by_name = {(row.name, call): medians for (row, call), medians in self.rows.items()}
-        labels = {row.name: f"{row.protocol}: {row.label}" for row, _ in self.rows}
-        found = [_verdict(target, by_name, labels) for target in TARGETS]
+        found = [_verdict(target, by_name) for target in TARGETS]
         for pair, beside in self.neighbours.items():
             ratio = beside.beside / beside.alone
             what = f"p99 of get beside a list of 4,500 / alone, {pair.label}"
@@ -128,17 +127,17 @@ def median_beside(measured: Sequence[Beside]) -> Beside:
     )
 
 
-def _verdict(target: Target, rows: Mapping[tuple[str, str], Medians], labels: Mapping[str, str]) -> Verdict:
+def _verdict(target: Target, rows: Mapping[tuple[str, str], Medians]) -> Verdict:
+    labels = {row.name: row.label for row in ROWS}
+    protocol = next(row.protocol for row in ROWS if row.name == target.row)
     above, below = (target.row, target.call), (target.other, target.other_call)
-    names = [labels.get(name, name) + f", {call}" for name, call in (above, below)]
-    if target.call == target.other_call:
-        names = [labels.get(target.row, target.row), f"{labels.get(target.other, target.other)}, {target.call}"]
-    what = " / ".join(names)
+    first = labels[target.row] if target.call == target.other_call else f"{labels[target.row]}, {target.call}"
+    what = f"{protocol}, {target.figure}: {first} / {labels[target.other]}, {target.other_call}"
     limit = f"≥ {target.limit:g}" if target.figure == "throughput" else f"≤ {target.limit:g}"
     if above not in rows or below not in rows:
-        return Verdict(f"{target.figure}: {what}", limit, None, None)
+        return Verdict(what, limit, None, None)
     if target.figure == "throughput":
         ratio = rows[above].throughput / rows[below].throughput
     else:
         ratio = rows[above].cpu / rows[below].cpu
-    return Verdict(f"{target.figure}: {what}", limit, ratio, target.met(ratio))
+    return Verdict(what, limit, ratio, target.met(ratio))

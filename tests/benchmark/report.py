@@ -7,18 +7,20 @@ import itertools
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmark.measuring import LOADERS
 from tests.benchmark.outcome import Medians, Outcome
-from tests.benchmark.rows import Row
+from tests.benchmark.rows import GET, TEN, THOUSAND, Row
 
 _MARKS = {True: "met", False: "not met", None: ""}
 
 
 def print_tables(outcome: Outcome, console: Console) -> None:
     """Prints everything that was found."""
-    by_kind = sorted(outcome.rows.items(), key=lambda item: (item[0][0].protocol != "REST", item[0][1]))
-    for (protocol, call), group in itertools.groupby(by_kind, key=lambda item: (item[0][0].protocol, item[0][1])):
-        console.print(_calls(f"{protocol}, {call}", [(row, medians) for (row, _), medians in group]))
-        console.print()
+    for protocol, call in itertools.product(LOADERS, (GET, TEN, THOUSAND)):
+        rows = [(row, one) for (row, its), one in outcome.rows.items() if (row.protocol, its) == (protocol, call)]
+        if rows:
+            console.print(_calls(f"{protocol}, {call}", rows))
+            console.print()
     if outcome.neighbours:
         console.print(_neighbours(outcome))
         console.print()
@@ -65,7 +67,7 @@ def _targets(outcome: Outcome) -> Table:
 
 def _table(title: str, first: str, *others: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column(first)
+    table.add_column(first, no_wrap=True)
     for other in others:
         table.add_column(other, justify="right", no_wrap=True)
     return table

@@ -93,7 +93,7 @@ class Program:
 
 def edge_cache(seconds: float) -> dict[str, str]:
     """Returns the setting of the edge cache, where there is one."""
-    return {_EDGE_CACHE: str(seconds)} if any(_EDGE_CACHE.endswith(one.name) for one in SETTINGS) else {}
+    return {_EDGE_CACHE: str(seconds)} if any(_EDGE_CACHE == one.name for one in SETTINGS) else {}
 
 
 @contextmanager
@@ -182,14 +182,7 @@ def constant(payloads: Payloads, folder: Path) -> Iterator[Running]:
 
 @contextmanager
 def envoy(configuration: Path, folder: Path, port: int) -> Iterator[Running]:
-    command: list[str | Path] = [
-        find_envoy(ENVOY),
-        "-c",
-        configuration,
-        "--disable-hot-restart",
-        "--log-level",
-        "warning",
-    ]
+    command = [find_envoy(ENVOY), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning"]
     with Program(command, folder, port, {}) as program:
         yield Running((program.popen.pid,), port)
 
@@ -207,17 +200,8 @@ def litellm(payloads: Payloads, folder: Path) -> Iterator[Running]:
     ]
     path = folder / "litellm.yaml"
     path.write_text(yaml.safe_dump({"model_list": models, "general_settings": {"master_key": payloads.key}}))
-    command: list[str | Path] = [
-        program_path,
-        "--config",
-        path,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--telemetry",
-        "False",
-    ]
+    command: list[str | Path] = [program_path, "--config", path, "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--telemetry", "False"]
     # It fetches nothing at its start.
     with Program(command, folder, port, {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}) as program:
         yield Running((program.popen.pid,), port)
