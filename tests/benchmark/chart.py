@@ -62,6 +62,8 @@ def _panel(axis: Any, title: str, rows: list[dict[str, Any]], call: str) -> None
     axis.set_yticks(range(len(labels)), labels, color=_INK, fontsize=10)
     axis.set_ylim(len(labels) - 0.4, -0.6)
     axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(lambda micros, _: f"{micros:,.0f}")
+    axis.minorticks_off()
     everything = [row["cpu"] for row in rows]
     axis.set_xlim(min(everything) / 3, max(everything) * _ROOM)
     axis.set_title(title, loc="left", fontsize=11, color=_INK)

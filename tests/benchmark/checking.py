@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import time
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -18,30 +20,41 @@ from tests.harness import DEADLINE, channel, unary
 _WRONG = "Bearer wrong"
 
 
-def check(row: Row, call: str, request: Request, payloads: Payloads) -> int:
-    """Makes sure that the right caller gets the right answer, twice, and no other caller any.
+@dataclass(frozen=True)
+class Answer:
+    """A right answer.
 
-    Returns:
-        The length of the answer's body, in bytes.
+    Attributes:
+        length: Of its body, in bytes.
+        seconds: How long it took.
     """
+
+    length: int
+    seconds: float
+
+
+def check(row: Row, call: str, request: Request, payloads: Payloads) -> Answer:
+    """Makes sure that the right caller gets the right answer, twice, and no other caller any. Returns the second."""
     ask = _rest if row.protocol == "REST" else _grpc
     refused: set[Any] = {401, 403} if row.protocol == "REST" else {grpc.StatusCode.UNAUTHENTICATED}
     if row.own_answers:
         # LiteLLM without a database says of an unknown key that it has no database.
         refused.add(400)
-    length = 0
+    answer = None
     for authorization in (request.headers["authorization"], _WRONG, None, request.headers["authorization"]):
+        begun = time.monotonic()
         status, body = ask(request, authorization)
         where = f"{row.label}: {call}: {authorization and authorization[:12]}: {status}: {body[:300]!r}"
         if authorization in {_WRONG, None}:
             assert status in refused, where
             continue
         assert status in {200, grpc.StatusCode.OK}, where
-        length = len(body)
+        answer = Answer(len(body), time.monotonic() - begun)
         if row.gzip and body.startswith(b"\x1f\x8b"):
             body = gzip.decompress(body)
         _compare(row, call, body, payloads)
-    return length
+    assert answer
+    return answer
 
 
 def _rest(request: Request, authorization: str | None) -> tuple[int, bytes]:

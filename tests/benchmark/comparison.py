@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import random
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 
 from tests.benchmark import neighbours
-from tests.benchmark.checking import check
-from tests.benchmark.measuring import LOADERS, Figures, Request, measure, missing_loaders
+from tests.benchmark.checking import Answer, check
+from tests.benchmark.measuring import CONNECTIONS, LOADERS, Figures, Request, measure, missing_loaders
 from tests.benchmark.neighbours import PAIRS, Beside, Neighbours, Pair
 from tests.benchmark.outcome import Medians, Outcome, median_beside
 from tests.benchmark.payloads import Payloads, make_payloads
@@ -30,9 +32,42 @@ RESULTS = Path(__file__).parent / "results"
 _ROUNDS = 5
 _SECONDS = 3
 _SEED = 5
+# Requests that a measurement should have; and in seconds, how long it takes at most to have them.
+_ENOUGH = 200
+_LONGEST = 20
 _WIDTH = 140
 _NEIGHBOURS = "neighbours"
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What is measured once a round.
+
+    Attributes:
+        row: The row of the tables.
+        call: Which call.
+        request: What is sent.
+        roots: The processes of the server.
+        answer: What it answers.
+    """
+
+    row: Row
+    call: str
+    request: Request
+    roots: tuple[int, ...]
+    answer: Answer
+
+    @classmethod
+    def of(cls, row: Row, call: str, server: Running, payloads: Payloads) -> Case:
+        """Makes sure that the server answers what it should."""
+        request = Request.of(row, call, server.port, payloads)
+        return cls(row, call, request, server.roots, check(row, call, request, payloads))
+
+    def seconds(self, least: int, requests: int = _ENOUGH) -> int:
+        """Returns how long it takes to have so many requests answered, within bounds."""
+        # What is under way at the end has cost CPU and is not counted: it must be little beside what is.
+        return max(least, min(math.ceil(requests * self.answer.seconds), _LONGEST))
 
 
 class Comparison:
@@ -62,31 +97,18 @@ class Comparison:
     def rows(self, rows: Sequence[Row], models: int) -> dict[tuple[Row, str], Medians]:
         """Measures rows with so many models: each row and call once a round, in an order of the round's own."""
         with self._stage(models, {row.server for row in rows}) as (payloads, running, folder):
-            lengths: dict[tuple[Row, str], int] = {}
-            requests: dict[tuple[Row, str], Request] = {}
-            for row in rows:
-                if row.server not in running:
-                    continue
-                for call in STAGES[models]:
-                    requests[row, call] = Request.of(row, call, running[row.server].port, payloads)
-                    lengths[row, call] = check(row, call, requests[row, call], payloads)
-            measured: dict[tuple[Row, str], list[Figures]] = {
-                key: [] for key in requests if key[0].protocol not in self._missing
-            }
+            there = [row for row in rows if row.server in running]
+            cases = [Case.of(row, call, running[row.server], payloads) for row in there for call in STAGES[models]]
+            measured: dict[Case, list[Figures]] = {case: [] for case in cases if case.row.protocol not in self._missing}
             # The round before the first is for servers to get warm in, and counts for nothing.
             for number in range(self._rounds + 1):
-                for row, call in _shuffled(list(measured), number):
-                    self._say(f"{models:,} models, round {number}: {row.protocol}: {row.label}, {call}")
-                    figures = measure(
-                        requests[row, call],
-                        running[row.server].roots,
-                        folder,
-                        self._seconds if number else 1,
-                        lengths[row, call],
-                    )
+                for case in _shuffled(list(measured), number):
+                    self._say(f"{models:,} models, round {number}: {case.row.protocol}: {case.row.label}, {case.call}")
+                    seconds = case.seconds(self._seconds) if number else case.seconds(1, CONNECTIONS)
+                    figures = measure(case.request, case.roots, folder, seconds, case.answer.length)
                     if number:
-                        measured[row, call].append(figures)
-        return {key: Medians.of(figures) for key, figures in measured.items()}
+                        measured[case].append(figures)
+        return {(case.row, case.call): Medians.of(figures) for case, figures in measured.items()}
 
     def neighbours(self) -> dict[Pair, Beside]:
         """Measures what a long list does to others."""
@@ -115,7 +137,8 @@ class Comparison:
                 try:
                     running[name] = stack.enter_context(SERVERS[name](payloads, folder / name))
                 except UnavailableError as error:
-                    self.left_out.add(f"{name}: {error}")
+                    label = next(row.label for row in ROWS if row.server == name)
+                    self.left_out.add(f"{label}: {error}.")
             yield payloads, running, folder
 
 

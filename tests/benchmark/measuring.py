@@ -20,6 +20,8 @@ from tests.benchmark.rows import GET, Protocol, Row
 # The loader of each protocol.
 LOADERS: Mapping[Protocol, str] = {"REST": "wrk", "gRPC": "h2load"}
 CONNECTIONS = 8
+# In seconds: how long an answer may take under load.
+_PATIENCE = 30
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # What wrk says at its end, for a program to read.
@@ -134,7 +136,7 @@ class Loader:
     def wait(self, length: int) -> Load:
         """Waits for its end. Fails when not every answer was right, as far as its length tells."""
         try:
-            output, _ = self._process.communicate(timeout=self.seconds + 30)
+            output, _ = self._process.communicate(timeout=self.seconds + 2 * _PATIENCE)
         finally:
             self.stop()
         assert self._process.returncode == 0, output
@@ -157,7 +159,16 @@ class Loader:
     def _wrk(self) -> list[str]:
         script = self.folder / "wrk.lua"
         script.write_text(_WRK_SCRIPT)
-        return ["wrk", "-t1", f"-c{self.connections}", f"-d{self.seconds}s", "--latency", "-s", str(script)]
+        return [
+            "wrk",
+            "-t1",
+            f"-c{self.connections}",
+            f"-d{self.seconds}s",
+            "--timeout",
+            f"{_PATIENCE}s",
+            "-s",
+            str(script),
+        ]
 
     def _wrk_said(self, output: str) -> tuple[Load, int, int]:
         said = json.loads(output.splitlines()[-1])

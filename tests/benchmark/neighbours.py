@@ -68,8 +68,8 @@ class Neighbours:
         self._get = Request.of(replace(row, gzip=False), GET, port, payloads)
         self._list = Request.of(row, LONG, port, replace(payloads, key=payloads.other_key))
         self._lengths = (
-            check(replace(row, gzip=False), GET, self._get, payloads),
-            check(row, LONG, self._list, payloads),
+            check(replace(row, gzip=False), GET, self._get, payloads).length,
+            check(row, LONG, self._list, payloads).length,
         )
         self._folders = (folder / "get", folder / "list")
         for one in self._folders:

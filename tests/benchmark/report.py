@@ -26,6 +26,7 @@ def print_tables(outcome: Outcome, console: Console) -> None:
         console.print()
     if outcome.rows or outcome.neighbours:
         console.print(_targets(outcome))
+        console.print()
     for sentence in outcome.left_out:
         console.print(f"Not measured: {sentence}", highlight=False)
 

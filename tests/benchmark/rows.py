@@ -46,6 +46,7 @@ ROWS = (
     Row("litellm", "LiteLLM proxy (answers of its own)", "litellm", "REST", own_answers=True),
     Row("go-gateway", "Go grpc-gateway, in one process", "go-gateway", "REST"),
     Row("go-gateway-dial", "Go grpc-gateway, dialling its server", "go-gateway-dial", "REST"),
+    Row("go-ready", "Go net/http, ready bytes", "go-ready", "REST"),
     Row("constant", "Envoy, a constant", "constant", "REST"),
     Row("grpc", "modelservice", "grpc", "gRPC"),
     Row("grpc-echo", "grpcio, synchronous, ready bytes", "grpc-echo", "gRPC"),

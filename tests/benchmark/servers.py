@@ -135,7 +135,7 @@ def peer(payloads: Payloads, folder: Path, module: str, **environment: str) -> I
 @contextmanager
 def go_peer(payloads: Payloads, folder: Path, mode: str) -> Iterator[Running]:
     """Starts the Go program."""
-    built = _go_program(folder.parent)
+    built = _go_program(folder.parents[1] / "go")
     if isinstance(built, str):
         raise UnavailableError(built)
     port, grpc_port = free_ports(2)
@@ -225,6 +225,7 @@ SERVERS: Mapping[str, Start] = {
     "litellm": litellm,
     "go-gateway": functools.partial(go_peer, mode="gateway"),
     "go-gateway-dial": functools.partial(go_peer, mode="gateway-dial"),
+    "go-ready": functools.partial(go_peer, mode="ready"),
     "constant": constant,
     "grpc": serve,
     "grpc-echo": functools.partial(peer, module="grpc_echo", GRPC_EXPERIMENTS=_GRPC_EXPERIMENTS),

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.benchmark.servers import BENCH, LITELLM
 from tests.harness import ENVOY
 
 _PACKAGES = ("fastapi", "grpcio", "grpclib", "httptools", "litellm", "protobuf", "pydantic", "uvicorn", "uvloop")
+_GO_PEERS = Path(__file__).parent / "peers" / "go"
 _ASK = """
 import importlib.metadata, json, sys
 versions = {}
@@ -39,6 +41,7 @@ def surroundings() -> dict[str, Any]:
             **_packages(LITELLM, "litellm"),
             **_packages(BENCH, *(name for name in _PACKAGES if name != "litellm")),
             **_tools(),
+            **_go(),
         },
     }
 
@@ -71,6 +74,17 @@ def _tools() -> dict[str, str]:
         except (OSError, IndexError):
             continue
     return found
+
+
+def _go() -> dict[str, str]:
+    """Returns the versions of what the Go peers are built with and of."""
+    go = os.environ.get("GO") or shutil.which("go")
+    if not go:
+        return {}
+    modules = {"grpc-go": "google.golang.org/grpc", "grpc-gateway": "github.com/grpc-ecosystem/grpc-gateway/v2"}
+    lines = [line.split() for line in (_GO_PEERS / "go.mod").read_text().splitlines()]
+    wanted = {fields[0]: fields[1] for fields in lines if len(fields) > 1}
+    return {"go": _said(go, "env", "GOVERSION").strip()} | {name: wanted[path] for name, path in modules.items()}
 
 
 def _said(*command: str) -> str:
