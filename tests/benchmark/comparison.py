@@ -78,9 +78,6 @@ class Comparison:
         seconds: For how long each time.
         folder: For what it needs.
         console: Where it tells what it does.
-
-    Attributes:
-        left_out: A sentence for each thing that is not measured.
     """
 
     def __init__(self, rounds: int, seconds: int, folder: Path, console: Console) -> None:
@@ -89,10 +86,16 @@ class Comparison:
         self._folder = folder
         self._console = console
         self._missing = missing_loaders()
-        self.left_out = {
+        # The labels of what cannot be had here, by why. A dictionary for its order.
+        self._unavailable: dict[str, dict[str, None]] = {}
+
+    def left_out(self) -> list[str]:
+        """Returns a sentence for each thing that was not measured."""
+        missing = [
             f"{protocol}: {LOADERS[protocol]} is not installed. The answers were checked, nothing more."
             for protocol in self._missing
-        }
+        ]
+        return missing + [f"{'; '.join(labels)}: {why}" for why, labels in self._unavailable.items()]
 
     def rows(self, rows: Sequence[Row], models: int) -> dict[tuple[Row, str], Medians]:
         """Measures rows with so many models: each row and call once a round, in an order of the round's own."""
@@ -138,7 +141,7 @@ class Comparison:
                     running[name] = stack.enter_context(SERVERS[name](payloads, folder / name))
                 except UnavailableError as error:
                     label = next(row.label for row in ROWS if row.server == name)
-                    self.left_out.add(f"{label}: {error}.")
+                    self._unavailable.setdefault(str(error), {})[label] = None
             yield payloads, running, folder
 
 
@@ -175,7 +178,7 @@ def main() -> None:
         if _NEIGHBOURS in names:
             beside = comparison.neighbours()
     facts = {**surroundings(), "rounds": options.rounds, "seconds": options.seconds}
-    outcome = Outcome(facts, found, beside, sorted(comparison.left_out))
+    outcome = Outcome(facts, found, beside, comparison.left_out())
     document = json.dumps(outcome.document(), indent=2, ensure_ascii=False) + "\n"
     if options.json:
         sys.stdout.write(document)

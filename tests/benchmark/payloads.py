@@ -24,7 +24,7 @@ class Payloads:
     """What is asked for, and what the answer is.
 
     Attributes:
-        folder: Where the answers lie: `get.json`, `list.json`, `get.pb`, `list.pb`.
+        folder: Where the answers lie: `get.json`, `list.json`, `get.pb`, `list.pb`, and the id in `get.id`.
         url: The database.
         key: The credential of the caller who is measured.
         other_key: That of another caller.
@@ -58,6 +58,7 @@ def make_payloads(folder: Path, models: int) -> Payloads:
         got = place.rest(f"/v1/models/{name}", key)
         model_id = str(got.json["id"])
         answers = {
+            "get.id": model_id.encode(),
             "list.json": listed.body,
             "get.json": got.body,
             "list.pb": _call(one, "ListModels", pb.ListModelsRequest().SerializeToString(), key),

@@ -53,7 +53,7 @@ ROWS = (
     Row("grpc-aio", "grpc.aio, messages built", "grpc-aio", "gRPC"),
     Row("grpc-aio-ready", "grpc.aio on uvloop, ready bytes", "grpc-aio-ready", "gRPC"),
     Row("grpclib", "grpclib on uvloop, messages built", "grpclib", "gRPC"),
-    Row("go-grpc", "Go grpc-go, messages built", "go-grpc", "gRPC"),
+    Row("go-grpc", "Go grpc-go, messages serialized", "go-grpc", "gRPC"),
 )
 # What needs neither another environment nor another toolchain.
 SMALL = ("hot", "constant", "grpc")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ class Arguments:
 
     Attributes:
         port: Where it listens, on loopback.
-        data: The folder with the answers: `get.json`, `list.json`, `get.pb`, `list.pb`.
+        data: The folder with the answers: `get.json`, `list.json`, `get.pb`, `list.pb`, and the id in `get.id`.
         key: The one bearer token that it accepts.
     """
 
@@ -26,7 +25,7 @@ class Arguments:
     @property
     def model_id(self) -> str:
         """The id of the one model that `get` answers."""
-        return str(json.loads(self.read("get.json"))["id"])
+        return self.read("get.id").decode()
 
     def read(self, name: str) -> bytes:
         """Returns an answer."""
