@@ -39,7 +39,7 @@ benchmark: $(VENV)/tests-installed ## Measure size and freshness on SQLite and P
 	$(BIN)/python -m tests.benchmark.freshness
 
 .PHONY: bench
-bench: $(VENV)/tests-installed $(VENV)/bench/installed $(VENV)/bench-litellm/installed ## Compare with other servers, some 20 minutes (BENCH="--only NAME": fewer)
+bench: $(VENV)/tests-installed $(VENV)/bench/installed $(VENV)/bench-litellm/installed ## Compare with other servers, half an hour (BENCH="--only NAME": fewer)
 	$(BIN)/python -m tests.benchmark.comparison $(BENCH)
 
 .PHONY: check

@@ -151,7 +151,7 @@ def _shuffled(items: Sequence[_T], number: int) -> list[_T]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=_ROUNDS, help=f"Fewer than {_ROUNDS} write no results.")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="Fewer than usual write no results.")
     parser.add_argument("--seconds", type=int, default=_SECONDS, help="How long each measurement takes.")
     names = [*(row.name for row in ROWS), _NEIGHBOURS]
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"Some of {', '.join(names)}.")
@@ -166,6 +166,8 @@ def main() -> None:
     options = _options()
     if options.small:
         options.rounds, options.seconds, options.only = 1, 1, list(SMALL)
+    python = BENCH / "python"
+    whole = not options.only and options.rounds >= _ROUNDS and not missing_loaders() and python.exists()
     names = options.only or [*(row.name for row in ROWS), _NEIGHBOURS]
     rows = [row for row in ROWS if row.name in names]
     found: dict[tuple[Row, str], Medians] = {}
@@ -186,9 +188,9 @@ def main() -> None:
         console = Console()
         # A table that goes to a file is as wide as it is.
         print_tables(outcome, console if console.is_terminal else Console(width=_WIDTH))
-    if not options.only and options.rounds >= _ROUNDS and not missing_loaders():
+    if whole:
         (RESULTS / "comparison.json").write_text(document)
-        chart = [str(BENCH / "python"), str(Path(__file__).parent / "chart.py")]
+        chart = [str(python), str(Path(__file__).parent / "chart.py")]
         subprocess.run([*chart, str(RESULTS / "comparison.json"), str(RESULTS / "comparison.svg")], check=True)
 
 
