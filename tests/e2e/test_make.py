@@ -65,7 +65,9 @@ def test_help_names_the_two_commands(project: Path) -> None:
 
 
 def test_the_lock_files_name_no_host() -> None:
-    for lock in (ROOT / "requirements.lock", ROOT / "tests" / "requirements.lock"):
+    locks = [ROOT / "requirements.lock", *(ROOT / "tests").rglob("requirements*.lock")]
+    assert 4 == len(locks)
+    for lock in locks:
         text = lock.read_text()
         assert "://" not in text
         assert text.count("--hash=sha256:") > text.count("==") > 10

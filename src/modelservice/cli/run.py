@@ -26,8 +26,8 @@ from modelservice.manage import demo as demonstration
     default=1,
     show_default=True,
     metavar="N",
-    help="How many servers, on as many ports from the gRPC address on, each on a core of its own where there are "
-    "several (Linux; MODELSERVICE_PIN_WORKERS).",
+    help="How many servers, on as many ports from the gRPC address on, each on a core of its own as far as "
+    "there are any (Linux; MODELSERVICE_PIN_WORKERS).",
 )
 def run(*, demo: bool, count: int) -> None:
     """Run the server, and Envoy before it, until Ctrl-C or SIGTERM.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -60,12 +61,13 @@ class Workers:
         self.patience = settings.drain_seconds + END_MAX
         self._log = log
         self._kept = False
+        cores = _cores() if settings.pin_workers else []
         self._workers = [
             _Worker(
                 name=f"worker {number}" if count > 1 else "server",
                 upstream=settings.grpc_address.shifted(number).reachable(),
                 environment=_environment(settings, number),
-                core=_core(number) if count > 1 and settings.pin_workers else None,
+                core=cores[number % len(cores)] if cores else None,
             )
             for number in range(count)
         ]
@@ -193,9 +195,14 @@ class _Worker:
         return None if self._ending else how
 
 
-def _core(number: int) -> int | None:
-    """Returns a worker's core: two threads that hold Python's lock in turn are slower on two cores than on one."""
+def _cores() -> list[int]:
+    """Returns the cores that workers keep to, where the platform can do that: one each, as far as there are any.
+
+    Two threads that hold Python's lock in turn take nearly twice as long for it on two cores as on one. Any core may be
+    the first, so that several services on a machine are not all on the same.
+    """
     if sys.platform != "linux":
-        return None
+        return []
     cores = sorted(os.sched_getaffinity(0))
-    return cores[number % len(cores)]
+    first = random.randrange(len(cores))  # noqa: S311
+    return cores[first:] + cores[:first]
