@@ -186,8 +186,8 @@ SETTINGS: Final = (
         "pin_workers",
         "true",
         "true, false",
-        "Whether each server of `run` keeps to one core, another for each as far as there are any (Linux). A server makes "
-        "little use of a second, and costs nearly twice the CPU time when it wanders.",
+        "Whether each server of `run` keeps to one core, another for each as far as there are any (Linux). A server "
+        "makes little use of a second core, and costs nearly twice the CPU time when it wanders.",
         boolean,
     ),
     Setting(

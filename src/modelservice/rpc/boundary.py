@@ -96,7 +96,7 @@ class Call:
         given = self.values("x-request-id")
         if given and isinstance(given[0], str) and _REQUEST_ID_SHAPE.fullmatch(given[0]):
             return given[0]
-        # Not uuid4, which asks the kernel each time, and lets go of the interpreter for that. Nobody's security hangs on it.
+        # Not uuid4, which asks the kernel each time, and lets go of the interpreter for that. No secret hangs on it.
         return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 
