@@ -25,7 +25,6 @@ from modelservice.catalogue.snapshot import Snapshot
 from modelservice.config import Address, Settings, Tokens
 from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
-from modelservice.rpc.representation import Caching
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
 from modelservice.store.access import Access
@@ -104,15 +103,7 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
     metrics, budget = Metrics(version("modelservice")), LineBudget(settings.log_calls_per_second)
     fresh = FreshAnswers(catalogue, settings.max_staleness, log) if settings.max_staleness else None
-    server = Server(
-        fresh or catalogue,
-        make_gate(tokens),
-        log,
-        metrics,
-        budget,
-        caching=Caching(client=settings.client_cache_max_age, edge=settings.edge_cache_ttl),
-        reflection_enabled=settings.reflection,
-    )
+    server = Server(fresh or catalogue, make_gate(tokens), log, metrics, budget, reflection_enabled=settings.reflection)
     metrics.show(lambda: _state(catalogue, server))
     endpoint = _endpoint(settings.metrics_address, metrics, log)
     if not server.start(str(settings.grpc_address)):

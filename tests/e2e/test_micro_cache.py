@@ -20,8 +20,8 @@ from tests.harness import DEADLINE, ENVOY, ROOT, Response, free_ports, wait_unti
 SCRIPT = ROOT / "src" / "modelservice" / "edge" / "micro_cache.lua"
 ANSWERS_MAX, BYTES_MAX = 50, 100_000
 # Each of these paths has an answer of its own.
-PLAIN, LARGE, LONG, FAILED, UNMARKED, UNKEPT = (
-    f"/v1/models/{name}" for name in ("plain", "large", "long", "failed", "unmarked", "unkept")
+PLAIN, LARGE, LONG, FAILED, UNMARKED, GZIP = (
+    f"/v1/models/{name}" for name in ("plain", "large", "long", "failed", "unmarked", "gzip")
 )
 ETAG = 'W/"abc"'
 
@@ -55,7 +55,7 @@ class Edge:
 
 
 def constant(path: str, status: int, body: str, **headers: str) -> dict[str, Any]:
-    mark = {"x-asked": "yes", "etag": ETAG, "content-type": "application/json", "cache-control": "private"} | headers
+    mark = {"x-asked": "yes", "content-type": "application/json;etag=abc"} | headers
     return {
         "match": {"prefix": path},
         "direct_response": {"status": status, "body": {"inline_string": body}},
@@ -66,13 +66,13 @@ def constant(path: str, status: int, body: str, **headers: str) -> dict[str, Any
     }
 
 
-TTL = {"x_modelservice_edge_ttl": "1000"}
-
-
 def configuration(port: int) -> dict[str, Any]:
     kind = "type.googleapis.com/envoy.extensions.filters"
     script = f"""
-        local micro_cache = dofile("{SCRIPT}")({{answers = {ANSWERS_MAX}, bytes = {BYTES_MAX}}})
+        local micro_cache = dofile("{SCRIPT}")({{
+            ttl = 1000, answers = {ANSWERS_MAX}, bytes = {BYTES_MAX},
+            headers = {{vary = "x", ["cache-control"] = "private"}},
+        }})
         envoy_on_request, envoy_on_response = micro_cache.on_request, micro_cache.on_response
     """
     manager = {
@@ -95,12 +95,12 @@ def configuration(port: int) -> dict[str, Any]:
                     "name": "all",
                     "domains": ["*"],
                     "routes": [
-                        constant(LARGE, 200, "l" * BYTES_MAX, **TTL),
-                        constant(LONG, 200, "m" * 30_000, **TTL),
-                        constant(FAILED, 503, "{}", **TTL),
-                        constant(UNMARKED, 200, "{}"),
-                        constant(UNKEPT, 200, "{}", x_modelservice_edge_ttl="0"),
-                        constant("/", 200, '{"a": 1}', vary="Authorization", x_other="1", **TTL),
+                        constant(LARGE, 200, "l" * BYTES_MAX),
+                        constant(LONG, 200, "m" * 30_000),
+                        constant(FAILED, 503, "{}", content_type="application/json"),
+                        constant(UNMARKED, 200, "{}", content_type="application/json"),
+                        constant(GZIP, 200, "zipped", content_type="application/json;etag=abc;gzip"),
+                        constant("/", 200, '{"a": 1}', x_other="1"),
                     ],
                 }
             ],
@@ -157,7 +157,14 @@ def test_an_answer_is_the_one_that_was_kept(edge: Edge) -> None:
     assert {"content-type", "etag", "cache-control", "vary"} <= again.headers.keys()
     kept = {name: value for name, value in again.headers.items() if name != "date"}
     assert kept.items() <= first.headers.items()
-    assert "x-modelservice-edge-ttl" not in first.headers | again.headers
+    assert "content-encoding" not in first.headers | again.headers
+
+
+def test_a_compressed_answer_is_said_to_be_one(edge: Edge) -> None:
+    first = edge.get(GZIP)
+    assert edge.keeps(GZIP)
+    for answer in (first, edge.get(GZIP)):
+        assert ("application/json", "gzip") == (answer.headers["content-type"], answer.headers["content-encoding"])
 
 
 @pytest.mark.parametrize(
@@ -191,7 +198,6 @@ def test_nothing_but_the_same_request_is_answered(edge: Edge, path: str, headers
     [
         (FAILED, {}),
         (UNMARKED, {}),
-        (UNKEPT, {}),
         (LARGE, {}),
         ("/v1/model", {}),
         (PLAIN, {"authorization": None}),
@@ -206,7 +212,7 @@ def test_what_is_not_to_be_kept_is_not(edge: Edge, path: str, headers: dict[str,
     assert [True] * 5 == [edge.asks(path, **headers) for _ in range(5)]
 
 
-@pytest.mark.parametrize("path", ["/v1/models/conditional", UNKEPT, LARGE], ids=["kept", "not kept", "large"])
+@pytest.mark.parametrize("path", ["/v1/models/conditional", LARGE], ids=["kept", "not kept"])
 @pytest.mark.parametrize(
     ("if_none_match", "status"),
     [

@@ -152,7 +152,7 @@ def test_envoy_lets_nobody_name_one_from_outside(tenants: Tenants) -> None:
     # The header is not there for the server: neither refused nor followed.
     assert 200 == tenants.place.rest("/v1/models", tenants.acme, headers=headers).status
     answer = tenants.place.rest("/v1/models", tenants.gateway, headers=headers)
-    assert (10, VARY) == (len(answer.json["data"]), answer.headers["vary"])
+    assert (10, "Authorization, Accept-Encoding") == (len(answer.json["data"]), answer.headers["vary"])
     with channel(tenants.place.http) as one:
         metadata = (*bearer(tenants.gateway), (HEADER, "acme"))
         assert 10 == len(ModelServiceStub(one).ListModels(pb.ListModelsRequest(), metadata=metadata).data)
@@ -172,7 +172,6 @@ def test_a_setting_lets_envoy_pass_it_on(place: Place) -> None:
         assert 404 == place.rest("/v1/models/bot", gateway).status
         refused = place.rest("/v1/models/bot", reader, headers={HEADER: "acme"})
         assert (403, DENIED) == (refused.status, refused.json)
-        assert "Authorization, Accept-Encoding" == place.rest("/v1/models/bot", reader).headers["vary"]
 
 
 def test_what_is_deleted_or_changed_is_so_for_every_caller(tenants: Tenants) -> None:

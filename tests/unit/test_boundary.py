@@ -13,7 +13,6 @@ import pytest
 from modelservice.catalogue.snapshot import Snapshot
 from modelservice.domain.principal import Principal
 from modelservice.errors import INVALID_REQUEST, Refusal
-from modelservice.rpc.representation import Caching
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
 from modelservice.telemetry import LineBudget, make_log
@@ -50,7 +49,6 @@ class Running:
             make_log(self.lines, "debug"),
             Metrics("0"),
             LineBudget(3, lambda: self.now),
-            caching=Caching(client=0, edge=0),
             reflection_enabled=False,
         )
         self.address = f"127.0.0.1:{free_ports(1)[0]}"

@@ -26,7 +26,6 @@ from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key
 from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.manage.organizations import create_organization
-from modelservice.rpc.representation import Caching
 from modelservice.rpc.server import Server
 from modelservice.store.access import Access
 from modelservice.store.database import Database
@@ -71,7 +70,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         log,
         Metrics("0"),
         LineBudget(0),
-        caching=Caching(client=0, edge=0),
         reflection_enabled=False,
     )
     address = f"127.0.0.1:{free_ports(1)[0]}"

@@ -22,7 +22,11 @@ from modelservice.domain.model import Model
 from modelservice.domain.values import EXACT_INTEGER_MAX
 from modelservice.v1 import model_service_pb2 as pb
 
-_JSON: Final = "application/json"
+# What Envoy makes HTTP headers of (edge/micro_cache.lua): the type, the entity tag, and the coding of what is
+# compressed. As parameters of the type they come with the body; as metadata, sent before it, they cost the server a
+# fifth more.
+_CONTENT_TYPE: Final = "application/json;etag={}"
+_COMPRESSED: Final = ";gzip"
 
 
 # JSON shorter than this is never compressed: it fits into one packet as it is. In bytes.
@@ -39,9 +43,9 @@ class Answer:
 
     Attributes:
         message: The serialized response of the ModelService method.
-        http_body: The serialized `google.api.HttpBody` that carries the same response as JSON.
-        http_body_gzip: The same, with the JSON compressed; None where that is not worth it.
-        etag: The entity tag of the JSON (RFC 9110, 8.8.3). Weak: it stands for both forms.
+        http_body: The serialized `google.api.HttpBody` that carries the same response as JSON, with its entity tag.
+        http_body_gzip: The same, with the JSON compressed; None where that is not worth it. It has the same tag, which
+            is a weak one (RFC 9110, 8.8.3).
 
     Its length is in bytes.
     """
@@ -49,7 +53,6 @@ class Answer:
     message: bytes
     http_body: bytes
     http_body_gzip: bytes | None
-    etag: str
 
     def __len__(self) -> int:
         return len(self.message) + len(self.http_body) + len(self.http_body_gzip or b"")
@@ -99,11 +102,14 @@ def make_answer(message: bytes, json_text: bytes, content: bytes, compress: Call
         content: What the entity tag is made from: other bytes for any other JSON, and the same on every server.
         compress: Returns the JSON, compressed with gzip.
     """
+    content_type = _CONTENT_TYPE.format(hashlib.sha256(content).hexdigest()[:32])
+    compressed = compress() if len(json_text) >= _COMPRESSED_MIN else None
     return Answer(
         message=message,
-        http_body=_http_body(json_text),
-        http_body_gzip=_http_body(compress()) if len(json_text) >= _COMPRESSED_MIN else None,
-        etag=f'W/"{hashlib.sha256(content).hexdigest()[:32]}"',
+        http_body=serialize(HttpBody(content_type=content_type, data=json_text)),
+        http_body_gzip=serialize(HttpBody(content_type=content_type + _COMPRESSED, data=compressed))
+        if compressed
+        else None,
     )
 
 
@@ -113,10 +119,6 @@ def serialize(message: Message) -> bytes:
     Deterministically: every server gives the same bytes, in whatever order its maps were filled.
     """
     return message.SerializeToString(deterministic=True)
-
-
-def _http_body(data: bytes) -> bytes:
-    return serialize(HttpBody(content_type=_JSON, data=data))
 
 
 def _json(message: Message) -> bytes:

@@ -37,6 +37,8 @@ class Edge:
         upstreams: The servers behind it: IP addresses or names, and ports.
         rest_rendering: Who makes REST's JSON: `ready` or `transcoder`.
         organization_header: Whether `x-modelservice-organization` is passed on.
+        cache_ttl: For how long Envoy answers the same request by itself, in seconds.
+        max_age: For how long callers may take an answer for fresh, in seconds.
     """
 
     http: tuple[str, int]
@@ -44,6 +46,8 @@ class Edge:
     upstreams: Sequence[tuple[str, int]]
     rest_rendering: str
     organization_header: bool
+    cache_ttl: float
+    max_age: int
 
     @classmethod
     def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = ()) -> Self:
@@ -54,6 +58,8 @@ class Edge:
             upstreams=upstreams or (settings.grpc_address.reachable(),),
             rest_rendering=settings.rest_rendering,
             organization_header=settings.organization_header,
+            cache_ttl=settings.edge_cache_ttl,
+            max_age=settings.client_cache_max_age,
         )
 
 
@@ -93,10 +99,8 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     filters = {item["name"].rpartition(".")[2]: item["typed_config"] for item in manager["http_filters"]}
     script = filters["lua"]["default_source_code"]
-    # Within a text of Lua's, which escapes as JSON does.
-    script["inline_string"] = script["inline_string"].replace(
-        _FOUND_AT, json.dumps(str(found_at), ensure_ascii=False)[1:-1]
-    )
+    for said, meant in _in_script(edge, found_at):
+        script["inline_string"] = script["inline_string"].replace(said, meant)
     transcoder = filters["grpc_json_transcoder"]
     transcoder["proto_descriptor"] = str(found_at / DESCRIPTOR)
     transcoder["services"] = [_SERVICES[edge.rest_rendering]]
@@ -109,6 +113,18 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
         {"lb_endpoints": [{"endpoint": {"address": _address(upstream)}} for upstream in edge.upstreams]}
     ]
     return source
+
+
+def _in_script(edge: Edge, found_at: Path) -> list[tuple[str, str]]:
+    """Returns what the Lua script says in the source, and what is meant."""
+    organization = ", x-modelservice-organization" if edge.organization_header else ""
+    return [
+        # Within a text of Lua's, which escapes as JSON does.
+        (_FOUND_AT, json.dumps(str(found_at), ensure_ascii=False)[1:-1]),
+        ("ttl = 1000", f"ttl = {round(edge.cache_ttl * 1000)}"),
+        ("max-age=0", f"max-age={edge.max_age}"),
+        ("Authorization, Accept-Encoding", f"Authorization, Accept-Encoding{organization}"),
+    ]
 
 
 def _address(address: tuple[str, int]) -> dict[str, Any]:

@@ -1,38 +1,33 @@
--- A cache of the shortest life: one caller's repeated request is answered by Envoy alone, for as long as the server said
--- with its answer (x-modelservice-edge-ttl, in milliseconds), and never longer than a second. So every credential is checked
--- by the server once a second.
+-- What REST says of an answer beside its JSON; and a cache of the shortest life.
 --
--- What is kept belongs to the whole credential, the path with its query, and the encodings that the caller takes. Nothing
--- is shared between credentials, and only a 200 is kept. Each of Envoy's threads keeps its own, within limits: how many
--- answers, and how many bytes. What does not fit drives out what is oldest.
+-- The server sends an answer's entity tag, and whether it is compressed, with the body's type (catalogue/rendering.py). Here
+-- they become headers, beside those that are the same for all; and here If-None-Match is answered: the server always
+-- sends the whole answer.
 --
--- If-None-Match is answered here, too, for answers that are kept and those that are not: the server always sends the
--- whole answer.
+-- One caller's repeated request is answered by Envoy alone, for a second at most. So every credential is checked by the
+-- server once a second. What is kept belongs to the whole credential, the path with its query, and the encodings that the
+-- caller takes. Nothing is shared between credentials, and nothing is kept but what the server sent with an entity tag,
+-- which no error has. Each of Envoy's threads keeps its own, within limits: how many answers, and how many bytes. What
+-- does not fit drives out what is oldest.
 
-local TTL_MAX = 1000
 -- What an answer costs beside its key and its body, in bytes, roughly.
 local OVERHEAD = 1024
-
-local TTL = "x-modelservice-edge-ttl"
 local NAMESPACE = "modelservice.micro_cache"
--- What is kept of an answer's headers. Envoy makes the others anew.
-local KEPT = {"content-type", "content-encoding", "etag", "cache-control", "vary"}
-local KEPT_OF_NOT_MODIFIED = {"etag", "cache-control", "vary"}
 
 local function now(handle)
   return tonumber(handle:timestamp(EnvoyTimestampResolution.MILLISECOND))
 end
 
--- A clock that was set back ends an answer's life, too.
-local function is_fresh(kept, time)
-  return time >= kept.time and time < kept.time + kept.ttl
-end
-
 -- The answers that are kept, by key.
-local function new_store(limits)
+local function new_store(settings)
   local by_key, bytes = {}, 0
   -- The same in the order in which they came. `first` to `last` are in use.
   local queue, first, last = {}, 1, 0
+
+  -- A clock that was set back ends an answer's life, too.
+  local function is_fresh(kept, time)
+    return time >= kept.time and time < kept.time + settings.ttl
+  end
 
   local function drop_oldest()
     local oldest = queue[first]
@@ -47,12 +42,13 @@ local function new_store(limits)
 
   local store = {}
 
-  function store.get(key)
-    return by_key[key]
+  function store.get(key, handle)
+    local kept = by_key[key]
+    return kept and is_fresh(kept, now(handle)) and kept
   end
 
   function store.put(kept)
-    while first <= last and (not is_fresh(queue[first], kept.time) or last - first + 1 >= limits.answers or bytes + kept.size > limits.bytes) do
+    while first <= last and (not is_fresh(queue[first], kept.time) or last - first + 1 >= settings.answers or bytes + kept.size > settings.bytes) do
       drop_oldest()
     end
     last = last + 1
@@ -81,14 +77,6 @@ local function names(if_none_match, etag)
   return false
 end
 
-local function with_status(status, headers, list)
-  local picked = {[":status"] = status}
-  for _, name in ipairs(list) do
-    picked[name] = headers:get(name)
-  end
-  return picked
-end
-
 -- Under what the answer to this request is kept; nil when it is not to be.
 local function key_of(handle, headers)
   local credential = headers:get("authorization")
@@ -103,10 +91,18 @@ local function key_of(handle, headers)
   return credential .. "\n" .. headers:get(":path") .. "\n" .. (headers:get("accept-encoding") or "")
 end
 
--- limits.answers, limits.bytes: of one thread.
-return function(limits)
-  local store = new_store(limits)
+-- settings.ttl: in milliseconds. settings.answers, settings.bytes: of one thread. settings.headers: of every answer.
+return function(settings)
+  local store = new_store(settings)
   local micro_cache = {}
+
+  local function headers_of(status, etag)
+    local headers = {[":status"] = status, etag = etag}
+    for name, value in pairs(settings.headers) do
+      headers[name] = value
+    end
+    return headers
+  end
 
   -- Answers a request that was answered before, or remembers what its answer will be kept under.
   function micro_cache.on_request(handle)
@@ -115,61 +111,55 @@ return function(limits)
       return
     end
     local if_none_match = headers:get("if-none-match")
-    local key = key_of(handle, headers)
-    local kept = key and store.get(key)
-    if kept and is_fresh(kept, now(handle)) then
+    local key = settings.ttl > 0 and key_of(handle, headers) or nil
+    local kept = key and store.get(key, handle)
+    if kept then
       if names(if_none_match, kept.answer.etag) then
         handle:respond(kept.not_modified, "")
       else
         handle:respond(kept.answer, kept.body)
       end
-      return
-    end
-    local metadata = handle:streamInfo():dynamicMetadata()
-    if key then
-      metadata:set(NAMESPACE, "key", key)
-    end
-    if if_none_match then
-      metadata:set(NAMESPACE, "if_none_match", if_none_match)
+    elseif key or if_none_match then
+      handle:streamInfo():dynamicMetadata():set(NAMESPACE, "request", {key = key, if_none_match = if_none_match})
     end
   end
 
-  -- Keeps an answer, if the server said so. Says whether it came from here.
+  -- Makes headers of what the server says, and keeps the answer. Says whether it came from here.
   function micro_cache.on_response(handle)
     local headers = handle:headers()
-    local ttl = tonumber(headers:get(TTL) or "")
-    if not ttl then
+    local tag, coding = (headers:get("content-type") or ""):match("^application/json;etag=(%x+);?(%l*)$")
+    if not tag then
       return headers:get("etag") ~= nil
     end
-    headers:remove(TTL)
-    local request = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
-    if not request or headers:get(":status") ~= "200" then
-      return false
+    local etag = 'W/"' .. tag .. '"'
+    local answer, not_modified = headers_of("200", etag), headers_of("304", etag)
+    answer["content-type"] = "application/json"
+    answer["content-encoding"] = coding ~= "" and coding or nil
+    local metadata = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
+    local request = metadata and metadata.request or {}
+    local is_known = names(request.if_none_match, etag)
+    if is_known then
+      headers:remove("content-type")
     end
-    local not_modified = names(request.if_none_match, headers:get("etag"))
-    local length = tonumber(headers:get("content-length") or "")
-    local size = OVERHEAD + (length or limits.bytes) + #(request.key or "")
-    if request.key and ttl > 0 and size <= limits.bytes then
-      local kept = {
-        key = request.key,
-        time = now(handle),
-        ttl = math.min(ttl, TTL_MAX),
-        size = size,
-        answer = with_status("200", headers, KEPT),
-        not_modified = with_status("304", headers, KEPT_OF_NOT_MODIFIED),
-      }
+    for name, value in pairs(is_known and not_modified or answer) do
+      headers:replace(name, value)
+    end
+    local size = OVERHEAD + #(request.key or "") + (tonumber(headers:get("content-length") or "") or settings.bytes)
+    if request.key and size <= settings.bytes then
       -- Waits for all of it. What was looked at before is out of reach then.
       local body = handle:body()
-      kept.body = body:getBytes(0, body:length())
-      store.put(kept)
+      store.put({
+        key = request.key,
+        time = now(handle),
+        size = size,
+        answer = answer,
+        not_modified = not_modified,
+        body = body:getBytes(0, body:length()),
+      })
     end
-    if not_modified then
+    if is_known then
       handle:body():setBytes("")
-      headers = handle:headers()
-      headers:replace(":status", "304")
-      for _, name in ipairs({"content-type", "content-encoding", "content-length"}) do
-        headers:remove(name)
-      end
+      handle:headers():remove("content-length")
     end
     return false
   end

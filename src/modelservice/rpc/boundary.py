@@ -52,8 +52,6 @@ class Call:
         principal: Who calls; the handler sets it once it knows, and the log tells.
         organization_id: For which organization, likewise.
         request_id: The caller's `x-request-id`, or one made here.
-        varies: On which of the metadata's keys the answer depends, beside the credential.
-        initial_metadata: What is sent before the answer, should there be one.
     """
 
     def __init__(self, requests: Iterator[bytes], context: grpc.ServicerContext, watchdog: Watchdog) -> None:
@@ -65,8 +63,6 @@ class Call:
             self._values.setdefault(key, []).append(value)
         self.principal: Principal | None = None
         self.organization_id: str | None = None
-        self.varies: tuple[str, ...] = ()
-        self.initial_metadata: tuple[tuple[str, str], ...] = ()
         self.request_id = self._request_id()
 
     def values(self, key: str) -> Sequence[str | bytes]:
@@ -144,9 +140,6 @@ class Boundary:
             if refusal:
                 # Raises. Outside the try block, which would swallow it.
                 context.abort_with_status(status_of(refusal, call.request_id))
-            if call.initial_metadata:
-                # With a success alone: after it nothing can be tried again.
-                context.send_initial_metadata(call.initial_metadata)
             context.set_trailing_metadata((("x-request-id", call.request_id),))
             return response
 

@@ -13,7 +13,6 @@ from structlog.typing import FilteringBoundLogger
 from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.boundary import Boundary
 from modelservice.rpc.health import HEALTH_SERVICE, Health
-from modelservice.rpc.representation import Caching, Representations
 from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
@@ -50,7 +49,6 @@ class Server:
         log: Where it tells what it does.
         metrics: Where calls are counted.
         budget: How many of them are logged.
-        caching: For how long answers over REST may be kept.
         reflection_enabled: Whether clients may ask which services there are.
     """
 
@@ -62,7 +60,6 @@ class Server:
         metrics: Metrics,
         budget: LineBudget,
         *,
-        caching: Caching,
         reflection_enabled: bool,
     ) -> None:
         self._watchdog = Watchdog(_CROWD)
@@ -70,8 +67,7 @@ class Server:
         self.health = Health(self._watchdog, log)
         boundary = Boundary(self._watchdog, log, metrics, budget)
         self._server = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
-        services = service_handlers(catalogue, gate, boundary, Representations(caching))
-        handlers = [*services, self.health.handlers(boundary)]
+        handlers = [*service_handlers(catalogue, gate, boundary), self.health.handlers(boundary)]
         self._server.add_generic_rpc_handlers(handlers)
         if reflection_enabled:
             names = (MODEL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)

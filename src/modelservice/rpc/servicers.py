@@ -16,8 +16,8 @@ from modelservice.domain.principal import Principal
 from modelservice.errors import NOT_FOUND, UNAVAILABLE, Refusal
 from modelservice.rest.v1 import rest_service_pb2
 from modelservice.rpc.boundary import Boundary, Call
+from modelservice.rpc.coding import http_body
 from modelservice.rpc.parameters import check_parameters
-from modelservice.rpc.representation import Representations
 from modelservice.v1 import model_service_pb2 as pb
 
 MODEL_SERVICE: Final = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
@@ -49,16 +49,13 @@ class Gate(NamedTuple):
     viewer: Callable[[Principal, Sequence[object]], str | None]
 
 
-def service_handlers(
-    catalogue: Answers, gate: Gate, boundary: Boundary, representations: Representations
-) -> list[grpc.GenericRpcHandler]:
+def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list[grpc.GenericRpcHandler]:
     """Returns the handlers of both services, and one that refuses every other method.
 
     Args:
         catalogue: Answers from its snapshot; until it has one, calls are refused as `UNAVAILABLE`.
         gate: Says who may pass.
         boundary: Wraps them.
-        representations: Chooses the form of what is answered over REST.
     """
 
     def list_models(call: Call) -> Answer:
@@ -78,10 +75,7 @@ def service_handlers(
             if not call.values(_ORIGINAL_PATH):
                 # Called by its own name rather than through the paths. It is nobody's API.
                 raise Refusal(NOT_FOUND)
-            body, call.initial_metadata = representations.choose(
-                method(call), call.values("accept-encoding"), call.varies
-            )
-            return body
+            return http_body(method(call), call.values("accept-encoding"))
 
         return run
 
@@ -122,9 +116,6 @@ def _admit(call: Call, catalogue: Answers, gate: Gate) -> tuple[Snapshot, str | 
     call.principal = gate.authenticate(call.values("authorization"), snapshot)
     call.organization_id = call.principal.organization_id
     call.organization_id = viewing_for = gate.viewer(call.principal, call.values(ORGANIZATION_KEY))
-    if call.principal.organization_id is None:
-        # One key, several answers.
-        call.varies = (ORGANIZATION_KEY,)
     for path in call.values(_ORIGINAL_PATH):
         check_parameters(str(path))
     return snapshot, viewing_for

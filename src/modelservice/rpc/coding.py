@@ -1,0 +1,33 @@
+"""In which form REST's callers get an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modelservice.catalogue.rendering import Answer
+
+
+def http_body(answer: Answer, accept_encoding: Sequence[object]) -> bytes:
+    """Returns an answer as the serialized `google.api.HttpBody` that suits a caller.
+
+    Args:
+        answer: The answer.
+        accept_encoding: Every value of the request's `accept-encoding`.
+    """
+    if answer.http_body_gzip is not None and accepts_gzip(accept_encoding):
+        return answer.http_body_gzip
+    return answer.http_body
+
+
+def accepts_gzip(accept_encoding: Sequence[object]) -> bool:
+    """Says whether a caller takes gzip: it names it, and not with a weight of 0 (RFC 9110, 12.5.3).
+
+    Args:
+        accept_encoding: Every value of the request's `accept-encoding`. `*` is no reason to compress.
+    """
+    for value in accept_encoding:
+        for coding in str(value).lower().split(","):
+            name, _, weight = coding.partition(";")
+            if name.strip() == "gzip":
+                return not weight or weight.replace(" ", "").removeprefix("q=").rstrip("0.") != ""
+    return False
