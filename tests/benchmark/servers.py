@@ -214,6 +214,7 @@ SERVERS: Mapping[str, Start] = {
     "workers": lambda payloads, folder: run(payloads, folder, "--workers", "2", settings=_COLD),
     "plain": plain,
     "fastapi": functools.partial(peer, module="fastapi_pydantic"),
+    "fastapi-held": functools.partial(peer, module="fastapi_held"),
     "fastapi-ready": functools.partial(peer, module="fastapi_ready"),
     "asgi": functools.partial(peer, module="asgi_ready"),
     "litellm": litellm,
