@@ -34,7 +34,8 @@ test-faults: $(VENV)/tests-installed ## Run every test of faults, the slow ones 
 	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
 
 .PHONY: benchmark
-benchmark: $(VENV)/tests-installed ## Measure size and freshness on SQLite and Postgres
+benchmark: $(VENV)/tests-installed ## Measure size and freshness on SQLite and Postgres, and the parts of a call
+	$(BIN)/python -m tests.benchmark.parts
 	$(BIN)/python -m tests.benchmark.size
 	$(BIN)/python -m tests.benchmark.freshness
 

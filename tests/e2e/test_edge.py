@@ -14,6 +14,8 @@ import grpc
 import pytest
 import yaml
 
+from modelservice.config import load
+from modelservice.edge.configuration import Edge, in_script
 from modelservice.edge.processes import find_envoy
 from tests.conftest import prepare
 from tests.contract.test_errors import GET, LIST, bearer, call, unknown_model
@@ -132,3 +134,30 @@ def test_a_folder_that_cannot_be_written_is_named(place: Place) -> None:
     assert (1, "") == (done.returncode, done.stdout)
     assert 1 == len(done.stderr.splitlines())
     assert "cannot write" in done.stderr
+
+
+def test_the_configuration_is_found_wherever_it_lies(place: Place) -> None:
+    out = place.folder / 'it\'s "here" \\ ü'
+    place.settings |= {"MODELSERVICE_EDGE_CACHE_TTL": "0.25", "MODELSERVICE_CLIENT_CACHE_MAX_AGE": "7"}
+    place.command("envoy-config", "--out", str(out))
+
+    with envoy(place, out / "envoy.yaml", place.folder):
+        pass
+
+
+def test_the_source_says_what_the_defaults_mean() -> None:
+    folder = Path("src/modelservice/edge")
+    edge = Edge.of(load({}))
+    source = yaml.safe_load((ROOT / "envoy.yaml").read_text())
+    script = next(
+        item["typed_config"]["default_source_code"]["inline_string"]
+        for item in source["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"][
+            "http_filters"
+        ]
+        if item["name"].endswith("lua")
+    )
+
+    # Each of the settings is found, once.
+    assert [(2, True), (1, True), (1, True), (1, True)] == [
+        (script.count(said), said == meant) for said, meant in in_script(edge, folder)
+    ]

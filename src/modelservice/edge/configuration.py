@@ -99,7 +99,7 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     filters = {item["name"].rpartition(".")[2]: item["typed_config"] for item in manager["http_filters"]}
     script = filters["lua"]["default_source_code"]
-    for said, meant in _in_script(edge, found_at):
+    for said, meant in in_script(edge, found_at):
         script["inline_string"] = script["inline_string"].replace(said, meant)
     transcoder = filters["grpc_json_transcoder"]
     transcoder["proto_descriptor"] = str(found_at / DESCRIPTOR)
@@ -115,7 +115,7 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
     return source
 
 
-def _in_script(edge: Edge, found_at: Path) -> list[tuple[str, str]]:
+def in_script(edge: Edge, found_at: Path) -> list[tuple[str, str]]:
     """Returns what the Lua script says in the source, and what is meant."""
     organization = ", x-modelservice-organization" if edge.organization_header else ""
     return [

@@ -132,16 +132,16 @@ return function(settings)
       return headers:get("etag") ~= nil
     end
     local etag = 'W/"' .. tag .. '"'
-    local answer, not_modified = headers_of("200", etag), headers_of("304", etag)
-    answer["content-type"] = "application/json"
-    answer["content-encoding"] = coding ~= "" and coding or nil
     local metadata = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
     local request = metadata and metadata.request or {}
     local is_known = names(request.if_none_match, etag)
+    local answer = headers_of("200", etag)
+    answer["content-type"] = "application/json"
+    answer["content-encoding"] = coding ~= "" and coding or nil
     if is_known then
       headers:remove("content-type")
     end
-    for name, value in pairs(is_known and not_modified or answer) do
+    for name, value in pairs(is_known and headers_of("304", etag) or answer) do
       headers:replace(name, value)
     end
     local size = OVERHEAD + #(request.key or "") + (tonumber(headers:get("content-length") or "") or settings.bytes)
@@ -153,7 +153,7 @@ return function(settings)
         time = now(handle),
         size = size,
         answer = answer,
-        not_modified = not_modified,
+        not_modified = headers_of("304", etag),
         body = body:getBytes(0, body:length()),
       })
     end
