@@ -105,6 +105,16 @@ def run(
 
 
 @contextmanager
+def run_grpc(payloads: Payloads, folder: Path) -> Iterator[Running]:
+    """Starts this service as it comes, to call its gRPC server past Envoy."""
+    place = Place(folder, dict(_AS_IT_COMES))
+    place.database_url = payloads.url
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        yield Running((process.popen.pid,), place.grpc_port)
+
+
+@contextmanager
 def serve(payloads: Payloads, folder: Path) -> Iterator[Running]:
     """Starts this service's gRPC server alone."""
     place = Place(folder, dict(_AS_IT_COMES))
@@ -115,7 +125,9 @@ def serve(payloads: Payloads, folder: Path) -> Iterator[Running]:
 
 
 @contextmanager
-def peer(payloads: Payloads, folder: Path, module: str, **environment: str) -> Iterator[Running]:
+def peer(
+    payloads: Payloads, folder: Path, module: str, *, on_one_core: bool = False, **environment: str
+) -> Iterator[Running]:
     """Starts a program of `tests/benchmark/peers`."""
     python = BENCH / "python"
     if not python.exists():
@@ -123,7 +135,11 @@ def peer(payloads: Payloads, folder: Path, module: str, **environment: str) -> I
     (port,) = free_ports(1)
     command: list[str | Path] = [python, "-m", f"tests.benchmark.peers.{module}", *_arguments(payloads, port)]
     # Of this project, the peers know the generated code alone.
-    with Program(command, folder, port, {"PYTHONPATH": str(ROOT / "src"), **environment}) as program:
+    one = Program(command, folder, port, {"PYTHONPATH": str(ROOT / "src"), **environment})
+    if on_one_core:
+        # Before it has any other thread.
+        os.sched_setaffinity(one.popen.pid, {max(os.sched_getaffinity(0))})
+    with one as program:
         yield Running((program.popen.pid,), port)
 
 
@@ -222,7 +238,9 @@ SERVERS: Mapping[str, Start] = {
     "go-gateway-dial": functools.partial(go_peer, mode="gateway-dial"),
     "go-ready": functools.partial(go_peer, mode="ready"),
     "constant": constant,
-    "grpc": serve,
+    "grpc": run_grpc,
+    "grpc-serve": serve,
+    "grpc-echo-core": functools.partial(peer, module="grpc_echo", on_one_core=True, GRPC_EXPERIMENTS=_GRPC_EXPERIMENTS),
     "grpc-echo": functools.partial(peer, module="grpc_echo", GRPC_EXPERIMENTS=_GRPC_EXPERIMENTS),
     "grpc-echo-listener": functools.partial(peer, module="grpc_echo"),
     "grpc-aio": functools.partial(peer, module="grpc_aio"),

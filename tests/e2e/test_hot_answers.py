@@ -44,6 +44,14 @@ def test_the_server_is_asked_once_a_second_and_thread(hot: Service) -> None:
     threads = len([line for line in hot.process.thread_names("envoy") if line.startswith("wrk:")])
 
     assert asked(hot.place) - before <= seconds * threads
+    # Envoy's access log has them all, and says which it answered by itself.
+    wait_until(lambda: len(by_itself(hot)) > 100, "they are in the access log")
+
+
+def by_itself(hot: Service) -> list[str]:
+    return [
+        line for line in hot.process.errors.splitlines() if '"message":"access"' in line and '"upstream":null' in line
+    ]
 
 
 def test_a_revoked_key_stops_within_two_seconds(hot: Service) -> None:

@@ -37,6 +37,7 @@ def at(place: Place, text: str) -> str:
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 # Each of them is run by a test.
 RUN_HERE = [line for line in COMMANDS if line.startswith(("curl ", "modelservice ", "export "))]
+CURLS = [line for line in RUN_HERE if line.startswith("curl ")]
 RUN_ELSEWHERE = {
     "make run": "test_make_run_on_a_fresh_clone",
     "make test": "what runs this",
@@ -49,12 +50,26 @@ def test_every_command_of_readme_is_run() -> None:
 
 
 def test_its_request_has_its_answer(service: Service) -> None:
-    (curl,) = [line for line in RUN_HERE if line.startswith("curl ")]
     (answer,) = blocks("json")
-    command = shlex.split(at(service.place, curl).replace("$KEY", service.keys.reader))
-    printed = subprocess.run([*command, "-s"], capture_output=True, text=True, check=True).stdout
 
-    assert json.loads(answer) == json.loads(printed)
+    assert json.loads(answer) == json.loads(curl(service, CURLS[0], service.place.folder))
+
+
+def test_its_conditional_request_has_nothing_new(service: Service, tmp_path: Path) -> None:
+    first, again = CURLS[1:]
+
+    assert "" == curl(service, first, tmp_path)
+    assert (tmp_path / "list.etag").read_text().startswith('W/"')
+    assert len(json.loads((tmp_path / "list.json").read_text())["data"]) >= 10
+    assert "" == curl(service, again, tmp_path)
+    (tmp_path / "list.etag").write_text('W/"other"')
+    assert json.loads(curl(service, again, tmp_path)) == json.loads((tmp_path / "list.json").read_text())
+
+
+def curl(service: Service, line: str, folder: Path) -> str:
+    """Runs a line of README's in a folder, and returns what it prints."""
+    command = shlex.split(at(service.place, line).replace("$KEY", service.keys.reader))
+    return subprocess.run([*command, "-s"], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("program", blocks("python"), ids=["the OpenAI SDK", "gRPC"])
@@ -134,8 +149,11 @@ def test_its_errors_are_the_codes() -> None:
 
 def test_its_limits_are_envoys() -> None:
     text = (ROOT / "envoy.yaml").read_text()
-    assert "HEADERS_BYTES_MAX, HEADERS_MAX = 32768, 100" in text
+    assert "# request.total_size > 32768 || size(request.headers) > 100" in text
+    assert ["32768", "100"] == re.findall(r"int64_value: (\d+)", text)
     assert "32 KB together, 100 headers" in README
+    assert "answers = 10000, bytes = 16777216" in text
+    assert "10,000 answers and 16 MB at most" in README
     settings = yaml.safe_load(text)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0][
         "typed_config"
     ]

@@ -146,7 +146,8 @@ SETTINGS: Final = (
         "rest_rendering",
         "ready",
         "ready, transcoder",
-        "Who makes the JSON of REST: the server, once per change, or Envoy's transcoder, for each request.",
+        "Who makes the JSON of REST: the server, once per change, or Envoy's transcoder, for each request (without "
+        "compression, entity tags and answers from Envoy).",
         one_of("ready", "transcoder"),
     ),
     Setting(
