@@ -145,7 +145,8 @@ def test_the_wheel_alone_serves_migrates_and_writes_envoys_configuration(place: 
 
     assert 0 == run("init", "--organization", "acme", "--key-file", "key").returncode
     assert 0 == run("envoy-config", "--out", "edge").returncode
-    assert {"envoy.yaml", "descriptor.pb"} == {file.name for file in (place.folder / "edge").iterdir()}
+    made = {file.name for file in (place.folder / "edge").iterdir()}
+    assert {"envoy.yaml", "descriptor.pb", "last_hand.lua", "micro_cache.lua"} == made
     assert "modelservice: MODELSERVICE_ENVOY_BINARY: must name Envoy: there is none here\n" == run("run").stderr
     log = place.folder / "serve.log"
     with log.open("wb") as file:
