@@ -96,7 +96,8 @@ TARGETS = (
     *_each_call("hot", "go-gateway", (1.15, 0.30, 0.036)),
     *_each_call("hot", "constant", (2, 2, 2)),
     *_each_call("cold", "fastapi", (1.7, 1.2, 0.12)),
-    # Like with like.
+    # As both come; then like with like.
+    Target("grpc", GET, "grpc-echo", GET, 1.35),
     Target("grpc", GET, "grpc-echo-core", GET, 1.35),
     Target("grpc-serve", GET, "grpc-echo", GET, 1.35),
     Target("grpc", THOUSAND, "grpc", GET, 2),
