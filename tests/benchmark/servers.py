@@ -20,6 +20,7 @@ from modelservice.edge.processes import find_envoy
 from tests.benchmark import golang
 from tests.benchmark.constant import constant_envoy
 from tests.benchmark.payloads import Payloads
+from tests.benchmark.rows import Protocol
 from tests.harness import ENVOY, ROOT, Place, Process, free_ports, wait_until
 
 BENCH = Path(sys.prefix) / "bench" / "bin"
@@ -94,24 +95,18 @@ class Program:
 
 @contextmanager
 def run(
-    payloads: Payloads, folder: Path, *arguments: str, settings: Mapping[str, str] | None = None
+    payloads: Payloads,
+    folder: Path,
+    *arguments: str,
+    settings: Mapping[str, str] | None = None,
+    protocol: Protocol = "REST",
 ) -> Iterator[Running]:
-    """Starts this service, REST and all."""
+    """Starts this service, to be asked through Envoy, or over gRPC past it."""
     place = Place(folder, {**_AS_IT_COMES, **(settings or {})})
     place.database_url = payloads.url
     with Process(place, "run", *arguments) as process:
         process.wait_for("ready: ")
-        yield Running((process.popen.pid,), place.http_port)
-
-
-@contextmanager
-def run_grpc(payloads: Payloads, folder: Path) -> Iterator[Running]:
-    """Starts this service as it comes, to call its gRPC server past Envoy."""
-    place = Place(folder, dict(_AS_IT_COMES))
-    place.database_url = payloads.url
-    with Process(place, "run") as process:
-        process.wait_for("ready: ")
-        yield Running((process.popen.pid,), place.grpc_port)
+        yield Running((process.popen.pid,), place.http_port if protocol == "REST" else place.grpc_port)
 
 
 @contextmanager
@@ -238,7 +233,7 @@ SERVERS: Mapping[str, Start] = {
     "go-gateway-dial": functools.partial(go_peer, mode="gateway-dial"),
     "go-ready": functools.partial(go_peer, mode="ready"),
     "constant": constant,
-    "grpc": run_grpc,
+    "grpc": functools.partial(run, protocol="gRPC"),
     "grpc-serve": serve,
     "grpc-echo-core": functools.partial(peer, module="grpc_echo", on_one_core=True, GRPC_EXPERIMENTS=_GRPC_EXPERIMENTS),
     "grpc-echo": functools.partial(peer, module="grpc_echo", GRPC_EXPERIMENTS=_GRPC_EXPERIMENTS),
