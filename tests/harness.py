@@ -56,6 +56,24 @@ def neighbouring_ports(count: int) -> int:
             return first
 
 
+def listens(port: int) -> bool:
+    """Says whether somebody listens on a port."""
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+def memory(pid: int, name: str = "VmRSS") -> float:
+    """Returns what a process holds, in MB: now, or with `VmHWM` at most."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+def cpu(pid: int) -> float:
+    """Returns the CPU time that a process has taken, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass
 class Place:
     """A database and addresses of a test's own. A second server finds the port after the first's free."""

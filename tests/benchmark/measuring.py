@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import struct
@@ -16,14 +15,13 @@ from pathlib import Path
 from modelservice.v1 import model_service_pb2 as pb
 from tests.benchmark.payloads import SERVICE, Payloads
 from tests.benchmark.rows import GET, Protocol, Row
+from tests.harness import cpu, memory
 
 # The loader of each protocol.
 LOADERS: Mapping[Protocol, str] = {"REST": "wrk", "gRPC": "h2load"}
 CONNECTIONS = 8
 # In seconds: how long an answer may take under load.
 _PATIENCE = 30
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 # What wrk says at its end, for a program to read.
 _WRK_SCRIPT = """
 done = function(summary, latency)
@@ -113,8 +111,8 @@ def measure(request: Request, roots: tuple[int, ...], folder: Path, seconds: int
     before = _cpu(roots)
     load = Loader(request, folder, seconds).wait(length)
     after = _cpu(roots)
-    cpu = {name: (after[name] - before[name]) / load.requests * 1e6 for name in sorted(after)}
-    return Figures(load, cpu, _memory(roots, "VmRSS"), _memory(roots, "VmHWM"))
+    per_request = {name: (after[name] - before[name]) / load.requests * 1e6 for name in sorted(after)}
+    return Figures(load, per_request, _memory(roots, "VmRSS"), _memory(roots, "VmHWM"))
 
 
 @dataclass
@@ -222,11 +220,9 @@ def _cpu(roots: tuple[int, ...]) -> Counter[str]:
     """Returns the CPU seconds of a server's processes, by name."""
     seconds: Counter[str] = Counter()
     for pid, name in _tree(roots).items():
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        seconds[name] += (int(fields[11]) + int(fields[12])) / _TICKS  # type: ignore[assignment]
+        seconds[name] += cpu(pid)  # type: ignore[assignment]
     return seconds
 
 
 def _memory(roots: tuple[int, ...], name: str) -> float:
-    texts = (Path(f"/proc/{pid}/status").read_text() for pid in _tree(roots))
-    return sum(int(line.split()[1]) / 1024 for text in texts for line in text.splitlines() if line.startswith(name))
+    return sum(memory(pid, name) for pid in _tree(roots))

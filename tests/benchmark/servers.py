@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +19,7 @@ from tests.benchmark import golang
 from tests.benchmark.constant import constant_envoy
 from tests.benchmark.payloads import Payloads
 from tests.benchmark.rows import Protocol
-from tests.harness import ENVOY, ROOT, Place, Process, free_ports, wait_until
+from tests.harness import ENVOY, ROOT, Place, Process, free_ports, listens, wait_until
 
 BENCH = Path(sys.prefix) / "bench" / "bin"
 LITELLM = Path(sys.prefix) / "bench-litellm" / "bin"
@@ -80,9 +78,7 @@ class Program:
 
     def _listens(self) -> bool:
         assert self.popen.poll() is None, f"{self._command} has ended:\n{self._output.read_text()}"
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
-            return True
-        return False
+        return listens(self._port)
 
     def __exit__(self, *_: object) -> None:
         self.popen.terminate()

@@ -34,7 +34,7 @@ from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.benchmark.population import Population, fill
 from tests.benchmark.stalls import Stalls
-from tests.harness import Place, Process, channel, wait_until
+from tests.harness import Place, Process, channel, cpu, memory, wait_until
 from tests.postgres import Cluster
 
 RESULTS = Path(__file__).parent / "results" / "size.json"
@@ -64,13 +64,13 @@ def measure(url: str, folder: Path, population: Population) -> Figures:
     with Process(place, "serve") as process, channel(place.grpc) as one:
         wait_until(lambda: '"SERVING"' in process.errors, "it serves", _LONG)
         figures["first SERVING (s)"] = time.monotonic() - begun
-        figures["memory (MB)"] = _memory(process, "VmRSS")
+        figures["memory (MB)"] = memory(process.popen.pid)
         stub, metadata = ModelServiceStub(one), (("authorization", f"Bearer {key}"),)
         figures |= _lists(stub, metadata, process)
         with Stalls() as stalls:
             figures |= _reload(url, process, stub, metadata)
         figures["the machine's own longest pause (ms)"] = stalls.longest * 1000
-        figures["peak memory (MB)"] = _memory(process, "VmHWM")
+        figures["peak memory (MB)"] = memory(process.popen.pid, "VmHWM")
     return figures
 
 
@@ -131,13 +131,13 @@ def _lists(stub: ModelServiceStub, metadata: Any, process: Process) -> Figures:
     first = time.perf_counter()
     listed = stub.ListModels(pb.ListModelsRequest(), metadata=metadata, timeout=_LONG)
     first = (time.perf_counter() - first) * 1000
-    begun = _cpu(process)
+    begun = cpu(process.popen.pid)
     for _ in range(_LISTS):
         stub.ListModels(pb.ListModelsRequest(), metadata=metadata, timeout=_LONG)
     return {
         "models in an organization's list": len(listed.data),
         "its first list (ms)": first,
-        "a list, CPU (ms)": (_cpu(process) - begun) / _LISTS * 1000,
+        "a list, CPU (ms)": (cpu(process.popen.pid) - begun) / _LISTS * 1000,
     }
 
 
@@ -177,16 +177,6 @@ def _reload(url: str, process: Process, stub: ModelServiceStub, metadata: Any) -
         "calls meanwhile: p99 (ms)": busy[int(len(busy) * 0.99)],
         "calls meanwhile: slowest (ms)": busy[-1],
     }
-
-
-def _memory(process: Process, name: str) -> float:
-    lines = Path(f"/proc/{process.popen.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
-
-
-def _cpu(process: Process) -> float:
-    fields = Path(f"/proc/{process.popen.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 @contextlib.contextmanager

@@ -9,13 +9,12 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modelservice.edge.processes import find_envoy
-from tests.harness import DEADLINE, ENVOY, ROOT, Response, free_ports, wait_until
+from tests.harness import DEADLINE, ENVOY, ROOT, Response, free_ports, listens, memory, wait_until
 
 SCRIPT = ROOT / "src" / "modelservice" / "edge" / "micro_cache.lua"
 ANSWERS_MAX, BYTES_MAX = 50, 100_000
@@ -121,12 +120,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edge, su
         command = [find_envoy(ENVOY), "-c", str(file), "--disable-hot-restart", "--concurrency", "1", "-l", "warning"]
         envoy = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-
-            def listens() -> bool:
-                with socket.socket() as caller:
-                    return caller.connect_ex(("127.0.0.1", edge.port)) == 0
-
-            wait_until(listens, (folder / "log").read_text)
+            wait_until(lambda: listens(edge.port), (folder / "log").read_text)
             yield edge, envoy
         finally:
             envoy.terminate()
@@ -279,17 +273,12 @@ def test_memory_stays_flat_under_a_hundred_thousand_paths(
     process: tuple[Edge, subprocess.Popen[bytes]],
 ) -> None:
     edge, envoy = process
-
-    def megabytes() -> float:
-        (line,) = (line for line in Path(f"/proc/{envoy.pid}/status").read_text().splitlines() if "VmRSS" in line)
-        return int(line.split()[1]) / 1024
-
     send(edge, [f"{PLAIN}?user={number}" for number in range(5_000)])
-    before = megabytes()
+    before = memory(envoy.pid)
     send(edge, [f"{PLAIN}?user={number}" for number in range(5_000, 105_000)])
 
     # All of them kept would be 130 MB.
-    assert megabytes() - before < 30
+    assert memory(envoy.pid) - before < 30
 
 
 def send(edge: Edge, paths: list[str]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 
 from modelservice.edge import probe
 from modelservice.edge.processes import find_envoy
 from tests.conftest import prepare
-from tests.harness import DEADLINE, ENVOY, Place, Process, wait_until
+from tests.harness import DEADLINE, ENVOY, Place, Process, listens, wait_until
 from tests.load import Load
 
 CLIENTS = 32
@@ -45,11 +44,6 @@ os.execv({find_envoy(ENVOY)!r}, ["envoy", *sys.argv[1:]])
 def both_are_healthy(place: Place) -> bool:
     # Asked of Envoy: the log grows by a thousand lines a second.
     return [True, True] == list(probe.health(("127.0.0.1", place.admin_port)).values())
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def restart_under_load(place: Place) -> Load:
