@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -37,23 +38,28 @@ def wait_until(condition: Callable[[], object], what: str | Callable[[], str], d
         pause.wait(0.02)
 
 
-def free_ports(count: int) -> list[int]:
-    """Returns ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+# Below the ports that the system gives to whoever connects (from 32768 on Linux): one of those, free when it was asked
+# for, can be somebody's own when the server takes it. None is given twice by one process.
+_PORTS = range(10_000, 32_000)
+_given: set[int] = set()
 
 
 def neighbouring_ports(count: int) -> int:
     """Returns the first of so many ports in a row that nobody listens on."""
     while True:
-        (first,) = free_ports(1)
-        with contextlib.suppress(OSError, OverflowError), contextlib.ExitStack() as stack:
-            for number in range(count):
-                stack.enter_context(socket.create_server(("127.0.0.1", first + number)))
-            return first
+        first = random.choice(_PORTS)
+        ports = set(range(first, first + count))
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in ports - _given:
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            if not ports & _given:
+                _given.update(ports)
+                return first
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns ports that nobody listens on."""
+    return [neighbouring_ports(1) for _ in range(count)]
 
 
 def listens(port: int) -> bool:
