@@ -42,8 +42,30 @@ UNKNOWN_SERVICE: ErrorReason
 INVALID_TOKEN: ErrorReason
 
 class ListModelsRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("capability", "compliance", "owned_by", "min_context_window", "max_cost_per_1k_tokens", "encryption_supported", "pii_redaction_supported", "q", "order_by", "page_size", "page_token")
+    CAPABILITY_FIELD_NUMBER: _ClassVar[int]
+    COMPLIANCE_FIELD_NUMBER: _ClassVar[int]
+    OWNED_BY_FIELD_NUMBER: _ClassVar[int]
+    MIN_CONTEXT_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    MAX_COST_PER_1K_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ENCRYPTION_SUPPORTED_FIELD_NUMBER: _ClassVar[int]
+    PII_REDACTION_SUPPORTED_FIELD_NUMBER: _ClassVar[int]
+    Q_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    capability: _containers.RepeatedScalarFieldContainer[str]
+    compliance: _containers.RepeatedScalarFieldContainer[str]
+    owned_by: _containers.RepeatedScalarFieldContainer[str]
+    min_context_window: int
+    max_cost_per_1k_tokens: float
+    encryption_supported: bool
+    pii_redaction_supported: bool
+    q: str
+    order_by: str
+    page_size: int
+    page_token: str
+    def __init__(self, capability: _Optional[_Iterable[str]] = ..., compliance: _Optional[_Iterable[str]] = ..., owned_by: _Optional[_Iterable[str]] = ..., min_context_window: _Optional[int] = ..., max_cost_per_1k_tokens: _Optional[float] = ..., encryption_supported: _Optional[bool] = ..., pii_redaction_supported: _Optional[bool] = ..., q: _Optional[str] = ..., order_by: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ("model_id",)
@@ -52,12 +74,14 @@ class GetModelRequest(_message.Message):
     def __init__(self, model_id: _Optional[str] = ...) -> None: ...
 
 class ListModelsResponse(_message.Message):
-    __slots__ = ("object", "data")
+    __slots__ = ("object", "data", "next_page_token")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     object: str
     data: _containers.RepeatedCompositeFieldContainer[ListedModel]
-    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[ListedModel, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[ListedModel, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListedModel(_message.Message):
     __slots__ = ("id", "object", "created", "owned_by", "permission", "root", "parent", "cloakr_metadata")

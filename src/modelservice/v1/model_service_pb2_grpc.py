@@ -75,9 +75,12 @@ class ModelServiceServicer:
 
     def ListModels(self, request, context):
         """Lists the enabled models that the caller may see: system models in catalogue order (the position of a model's first
-        import), then those of the caller's organization, in the order of their creation.
+        import), then those of the caller's organization, in the order of their creation. The request's fields, in any
+        combination, choose among them, order them and divide the list into pages. Without any of them the list is whole.
 
-        Errors: those of every method.
+        Errors include, besides those of every method:
+        - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): a field has a value that it does not take, or the page token is not
+        one for this request and caller. The message names the field, and what it takes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,9 +60,12 @@ class ModelServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.ListModelsRequest, _model_service_pb2.ListModelsResponse]
     """Lists the enabled models that the caller may see: system models in catalogue order (the position of a model's first
-    import), then those of the caller's organization, in the order of their creation.
+    import), then those of the caller's organization, in the order of their creation. The request's fields, in any
+    combination, choose among them, order them and divide the list into pages. Without any of them the list is whole.
 
-    Errors: those of every method.
+    Errors include, besides those of every method:
+    - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): a field has a value that it does not take, or the page token is not
+      one for this request and caller. The message names the field, and what it takes.
     """
     GetModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.GetModelRequest, _model_service_pb2.Model]
     """Gets one model that the caller may see, enabled or not, by its UUID or by its id in the list.
@@ -91,9 +94,12 @@ class ModelServiceAsyncStub(ModelServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_model_service_pb2.ListModelsRequest, _model_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the enabled models that the caller may see: system models in catalogue order (the position of a model's first
-    import), then those of the caller's organization, in the order of their creation.
+    import), then those of the caller's organization, in the order of their creation. The request's fields, in any
+    combination, choose among them, order them and divide the list into pages. Without any of them the list is whole.
 
-    Errors: those of every method.
+    Errors include, besides those of every method:
+    - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): a field has a value that it does not take, or the page token is not
+      one for this request and caller. The message names the field, and what it takes.
     """
     GetModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.GetModelRequest, _model_service_pb2.Model]  # type: ignore[assignment]
     """Gets one model that the caller may see, enabled or not, by its UUID or by its id in the list.
@@ -125,9 +131,12 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_model_service_pb2.ListModelsResponse, _abc.Awaitable[_model_service_pb2.ListModelsResponse]]:
         """Lists the enabled models that the caller may see: system models in catalogue order (the position of a model's first
-        import), then those of the caller's organization, in the order of their creation.
+        import), then those of the caller's organization, in the order of their creation. The request's fields, in any
+        combination, choose among them, order them and divide the list into pages. Without any of them the list is whole.
 
-        Errors: those of every method.
+        Errors include, besides those of every method:
+        - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): a field has a value that it does not take, or the page token is not
+          one for this request and caller. The message names the field, and what it takes.
         """
 
     @_abc_1.abstractmethod
