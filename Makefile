@@ -34,8 +34,9 @@ test-faults: $(VENV)/tests-installed ## Run every test of faults, the slow ones 
 	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
 
 .PHONY: benchmark
-benchmark: $(VENV)/tests-installed ## Measure size and freshness on SQLite and Postgres, and the parts of a call
+benchmark: $(VENV)/tests-installed ## Measure size and freshness on SQLite and Postgres, the parts of a call, and filters
 	$(BIN)/python -m tests.benchmark.parts
+	$(BIN)/python -m tests.benchmark.filters
 	$(BIN)/python -m tests.benchmark.size
 	$(BIN)/python -m tests.benchmark.freshness
 

@@ -35,12 +35,15 @@ def test_a_short_run_prints_a_table_and_leaves_the_results_alone(arguments: tupl
     assert before == [file.read_bytes() for file in (size.RESULTS, freshness.RESULTS)]
 
 
-def test_the_parts_of_a_call_are_printed_and_the_results_left_alone() -> None:
+@pytest.mark.parametrize(
+    ("module", "row"), [("parts", "together, with a line"), ("filters", "a page of 100")], ids=["parts", "filters"]
+)
+def test_a_table_is_printed_and_the_results_left_alone(module: str, row: str) -> None:
     before = {file: file.read_bytes() for file in comparison.RESULTS.iterdir()}
-    command = [sys.executable, "-m", "tests.benchmark.parts", "--small"]
+    command = [sys.executable, "-m", f"tests.benchmark.{module}", "--small"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=DEADLINE)
 
-    assert "together, with a line" in done.stdout
+    assert row in done.stdout
     assert before == {file: file.read_bytes() for file in comparison.RESULTS.iterdir()}
 
 

@@ -115,6 +115,13 @@ def test_the_documented_catalogue_and_an_organizations_model(both: tuple[Place, 
 
 
 @pytest.mark.parametrize(
+    "query", ["page_size=3", "q=none", "owned_by=acme", "order_by=id+desc&page_size=2&capability=reasoning"]
+)
+def test_some_models(both: tuple[Place, Place, Keys], query: str) -> None:
+    assert ("page_size" in query) == ("next_page_token" in same(both, f"/v1/models?{query}"))
+
+
+@pytest.mark.parametrize(
     "target",
     ["/v1/models/none", "/v1/models/%zz", "/v1/models?model_id=x", "/v1/models/gpt-4o?model%5Fid=x", "/v1/x"],
 )

@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from modelservice.catalogue.columns import Columns
+from modelservice.catalogue.ordering import Order
 from modelservice.catalogue.rendering import COMPRESSION, Answer, Entry, make_answer, serialize
 from modelservice.v1 import model_service_pb2 as pb
 
@@ -20,9 +22,9 @@ from modelservice.v1 import model_service_pb2 as pb
 # back on is 32 KB.
 _PIECE: Final = 128
 
-_HEAD: Final = b'{"object":"list","data":['
+HEAD: Final = b'{"object":"list","data":['
 _TAIL: Final = b"]}"
-_MESSAGE_HEAD: Final = serialize(pb.ListModelsResponse(object="list"))
+MESSAGE_HEAD: Final = serialize(pb.ListModelsResponse(object="list"))
 # Deflate, no name, no time, no system (RFC 1952, 2.3).
 _GZIP_HEAD: Final = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 
@@ -74,11 +76,19 @@ class Listing:
     def __init__(
         self, entries: Collection[Entry], before: Listing | None = None, pause: Callable[[], None] = lambda: None
     ) -> None:
+        self._entries = entries
+        self._ordered: dict[Order, Columns] = {}
         self.pieces: Sequence[Piece] = _pieces(list(entries), before.pieces if before else [], pause)
-        self._checksum = zlib.crc32(_HEAD)
+        self._checksum = zlib.crc32(HEAD)
         for piece in self.pieces:
             self._checksum = zlib.crc32(piece.part.json_text, self._checksum)
         self.alone = self.followed_by(())
+
+    def in_order(self, order: Order) -> Columns:
+        """Returns the models in an order. Made when it is first asked for."""
+        if order not in self._ordered:
+            self._ordered[order] = Columns(list(self._entries), order)
+        return self._ordered[order]
 
     def followed_by(self, own: Sequence[Entry]) -> Answer:
         """Returns the answer to who sees an organization's models, too.
@@ -89,7 +99,7 @@ class Listing:
         last = _part(own, leads=not any(piece.part.message for piece in self.pieces))
         tail = last.json_text + _TAIL
         parts = [piece.part for piece in self.pieces]
-        json_text = b"".join([_HEAD, *[part.json_text for part in parts], tail])
+        json_text = b"".join([HEAD, *[part.json_text for part in parts], tail])
 
         def compress() -> bytes:
             checksum = zlib.crc32(tail, self._checksum)
@@ -99,7 +109,7 @@ class Listing:
             return b"".join([_GZIP_HEAD, _DEFLATED_HEAD, *pieces, _deflated(tail, zlib.Z_FINISH), end])
 
         return make_answer(
-            b"".join([_MESSAGE_HEAD, *[part.message for part in parts], last.message]),
+            b"".join([MESSAGE_HEAD, *[part.message for part in parts], last.message]),
             json_text,
             b"".join([*[part.digests for part in parts], last.digests]),
             compress,
@@ -143,4 +153,4 @@ def _deflated(text: bytes, flush: int) -> bytes:
     return compressor.compress(text) + compressor.flush(flush)
 
 
-_DEFLATED_HEAD: Final = _deflated(_HEAD, zlib.Z_FULL_FLUSH)
+_DEFLATED_HEAD: Final = _deflated(HEAD, zlib.Z_FULL_FLUSH)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import UInt32Value
 
 from modelservice.catalogue.messages import full_model, listed_model
 from modelservice.domain.model import Model
@@ -27,14 +28,15 @@ from modelservice.v1 import model_service_pb2 as pb
 # fifth more.
 _CONTENT_TYPE: Final = "application/json;etag={}"
 _COMPRESSED: Final = ";gzip"
+_DATA: Final = bytes([HttpBody.DATA_FIELD_NUMBER << 3 | 2])
 
 # JSON shorter than this is never compressed: it fits into one packet as it is. In bytes.
-_COMPRESSED_MIN: Final = 1_000
+COMPRESSED_MIN: Final = 1_000
 # zlib's own default. Of 5,000 models, level 4 makes a fifth more, and takes an eighth less time; level 9 takes half as
 # long again for a twentieth less.
 COMPRESSION: Final = 6
 # As `zlib` calls gzip (RFC 1952): the largest window, and 16.
-_GZIP: Final = 16 + zlib.MAX_WBITS
+GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Entry:
         element: Its element of the list, serialized as a field of `ListModelsResponse`.
         json_element: The same in JSON.
         digest: The SHA-256 of the element in JSON.
+        words: What a search looks at, casefolded: its name, its display name and its description.
     """
 
     model: Model
@@ -75,9 +78,10 @@ class Entry:
     element: bytes
     json_element: bytes
     digest: bytes
+    words: str
 
     def __len__(self) -> int:
-        return len(self.get) + len(self.element) + len(self.json_element)
+        return len(self.get) + len(self.element) + len(self.json_element) + len(self.words)
 
 
 def render_entry(model: Model) -> Entry:
@@ -86,10 +90,11 @@ def render_entry(model: Model) -> Entry:
     element, text = _json(listed), _json(full)
     return Entry(
         model=model,
-        get=make_answer(serialize(full), text, text, lambda: zlib.compress(text, COMPRESSION, _GZIP)),
+        get=make_answer(serialize(full), text, text, lambda: zlib.compress(text, COMPRESSION, GZIP)),
         element=serialize(pb.ListModelsResponse(data=[listed])),
         json_element=element,
         digest=hashlib.sha256(element).digest(),
+        words="\n".join((model.name, model.display_name, model.description or "")).casefold(),
     )
 
 
@@ -102,15 +107,25 @@ def make_answer(message: bytes, json_text: bytes, content: bytes, compress: Call
         content: What the entity tag is made from: other bytes for any other JSON, and the same on every server.
         compress: Returns the JSON, compressed with gzip.
     """
-    content_type = _CONTENT_TYPE.format(hashlib.sha256(content).hexdigest()[:32])
-    compressed = compress() if len(json_text) >= _COMPRESSED_MIN else None
+    compressed = compress() if len(json_text) >= COMPRESSED_MIN else None
     return Answer(
         message=message,
-        http_body=serialize(HttpBody(content_type=content_type, data=json_text)),
-        http_body_gzip=serialize(HttpBody(content_type=content_type + _COMPRESSED, data=compressed))
-        if compressed
-        else None,
+        http_body=http_body_head(len(json_text), content) + json_text,
+        http_body_gzip=http_body_head(len(compressed), content, compressed=True) + compressed if compressed else None,
     )
+
+
+def http_body_head(length: int, content: bytes, *, compressed: bool = False) -> bytes:
+    """Returns the beginning of a serialized `google.api.HttpBody`, which its data ends.
+
+    Args:
+        length: The data's, in bytes.
+        content: What its entity tag is made from.
+        compressed: Whether the data is compressed with gzip.
+    """
+    content_type = _CONTENT_TYPE.format(hashlib.sha256(content).hexdigest()[:32]) + (_COMPRESSED if compressed else "")
+    # A field of bytes is its number and wire type, its length as a varint, and the bytes. No message is copied for it.
+    return serialize(HttpBody(content_type=content_type)) + _DATA + serialize(UInt32Value(value=length))[1:]
 
 
 def serialize(message: Message) -> bytes:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from uuid import UUID
 
 from modelservice.auth.authorize import may_see
 from modelservice.catalogue.listing import Listing
+from modelservice.catalogue.query import Query
 from modelservice.catalogue.rendered import RenderedCache
 from modelservice.catalogue.rendering import Answer, Entry, render_entry
+from modelservice.catalogue.selection import Selection, choose
 from modelservice.domain.inheritance import inherit
 from modelservice.domain.model import OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
@@ -59,16 +61,21 @@ class Snapshot:
         Args:
             viewing_for: The organization for which the caller reads, or None (`auth.authorize.viewer`).
         """
-        owned = _NONE if viewing_for is None else self.owned.get(viewing_for, _NONE)
+        owned = self._owned(viewing_for)
         if not owned:
             return self.listing.alone
-
-        def render() -> Answer:
-            own = [self._entry(model) for model in owned.values() if may_see(viewing_for, model.organization_id)]
-            return self.listing.followed_by(own)
-
         # Made from all the system models, which `listing` stands for; and from those of one organization.
-        return self.rendered.get(viewing_for, (self.listing, self.entries, owned), render)
+        made_from = (self.listing, self.entries, owned)
+        return self.rendered.get(viewing_for, made_from, lambda: self.listing.followed_by(self._own(viewing_for)))
+
+    def choose(self, query: Query, viewing_for: str | None) -> Selection:
+        """Returns the answer of ListModels to who asks for some of them.
+
+        Args:
+            query: For which.
+            viewing_for: The organization for which the caller reads, or None (`auth.authorize.viewer`).
+        """
+        return choose(query, self.listing, self._own(viewing_for))
 
     def get(self, model_id: str, viewing_for: str | None) -> Answer:
         """Returns the answer of GetModel.
@@ -99,12 +106,19 @@ class Snapshot:
                 return self.entries[uuid]
             model = self.records.get(uuid)
         elif is_model_name(model_id):
-            model = self.owned.get(viewing_for or "", _NONE).get(model_id)
+            model = self._owned(viewing_for).get(model_id)
         else:
             raise Refusal(INVALID_REQUEST, _ID_RULE)
         if model is None or not may_see(viewing_for, model.organization_id):
             return None
         return self._entry(model)
+
+    def _owned(self, viewing_for: str | None) -> Owned:
+        return _NONE if viewing_for is None else self.owned.get(viewing_for, _NONE)
+
+    def _own(self, viewing_for: str | None) -> Sequence[Entry]:
+        owned = self._owned(viewing_for).values()
+        return [self._entry(model) for model in owned if may_see(viewing_for, model.organization_id)]
 
     def _entry(self, model: OrganizationModel) -> Entry:
         parent = self.entries[model.parent_id]

@@ -23,6 +23,7 @@ NAME_RULE: Final = (
 ORGANIZATION_RULE: Final = "1-128 letters, digits and . _ -"
 # OpenID Connect Core, 2, allows 255 ASCII characters. Visible ones here: subjects go into logs and tables.
 SUBJECT_RULE: Final = "1-255 visible ASCII characters"
+LABEL_RULE: Final = "lower-case words joined by '-', '_' or '.'"
 
 _UUID_SHAPE: Final = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 _NAME_SHAPE: Final = re.compile(r"[A-Za-z0-9._:@/-]{1,256}")
@@ -52,6 +53,11 @@ def is_organization_id(text: str) -> bool:
 def is_subject(text: str) -> bool:
     """Says whether the text may be the subject of a token (`SUBJECT_RULE`)."""
     return _SUBJECT_SHAPE.fullmatch(text) is not None
+
+
+def is_label(text: str) -> bool:
+    """Says whether the text may be a label: a capability, for instance (`LABEL_RULE`)."""
+    return _LABEL_SHAPE.fullmatch(text) is not None
 
 
 def canonical_json(value: object) -> str:
@@ -107,8 +113,8 @@ def check_labels(what: str, labels: object) -> None:
     if not isinstance(labels, tuple):
         raise InvalidValueError(f"{what} is {labels!r}: must be a list")
     for label in labels:
-        if not isinstance(label, str) or not _LABEL_SHAPE.fullmatch(label):
-            raise InvalidValueError(f"{what}: {label!r} must be lower-case words joined by '-', '_' or '.'")
+        if not isinstance(label, str) or not is_label(label):
+            raise InvalidValueError(f"{what}: {label!r} must be {LABEL_RULE}")
     if len(set(labels)) != len(labels):
         raise InvalidValueError(f"{what}: holds the same word twice")
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelservice.catalogue.rendering import Answer
+from modelservice.catalogue.selection import Selection
 
 
-def http_body(answer: Answer, accept_encoding: Sequence[object]) -> bytes:
+def http_body(answer: Answer | Selection, accept_encoding: Sequence[object]) -> bytes:
     """Returns an answer as the serialized `google.api.HttpBody` that suits a caller.
 
     Args:
         answer: The answer.
         accept_encoding: Every value of the request's `accept-encoding`.
     """
-    if answer.http_body_gzip is not None and accepts_gzip(accept_encoding):
-        return answer.http_body_gzip
-    return answer.http_body
+    compressed = answer.http_body_gzip if accepts_gzip(accept_encoding) else None
+    return compressed or answer.http_body
 
 
 def accepts_gzip(accept_encoding: Sequence[object]) -> bool:

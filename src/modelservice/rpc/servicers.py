@@ -10,14 +10,16 @@ from typing import Final, NamedTuple, Protocol
 
 import grpc
 
+from modelservice.catalogue.query import Query
 from modelservice.catalogue.rendering import Answer
+from modelservice.catalogue.selection import Selection
 from modelservice.catalogue.snapshot import Snapshot
 from modelservice.domain.principal import Principal
 from modelservice.errors import NOT_FOUND, UNAVAILABLE, Refusal
 from modelservice.rest.v1 import rest_service_pb2
 from modelservice.rpc.boundary import Boundary, Call
 from modelservice.rpc.coding import http_body
-from modelservice.rpc.parameters import check_parameters
+from modelservice.rpc.parameters import Parameters, check_parameters, parameters_of
 from modelservice.v1 import model_service_pb2 as pb
 
 MODEL_SERVICE: Final = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
@@ -25,6 +27,8 @@ REST_SERVICE: Final = rest_service_pb2.DESCRIPTOR.services_by_name["RestService"
 
 # What the transcoder saves of a REST request's address. Envoy removes it from what clients send.
 _ORIGINAL_PATH: Final = "x-envoy-original-path"
+_LIST_PARAMETERS: Final = parameters_of(pb.ListModelsRequest)
+_GET_PARAMETERS: Final = parameters_of(pb.GetModelRequest, in_path="model_id")
 # Names the organization for which a key of none acts.
 ORGANIZATION_KEY: Final = "x-modelservice-organization"
 
@@ -58,19 +62,21 @@ def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list
         boundary: Wraps them.
     """
 
-    def list_models(call: Call) -> Answer:
-        snapshot, viewing_for = _admit(call, catalogue, gate)
-        call.receive(pb.ListModelsRequest)
-        return snapshot.list(viewing_for)
+    def list_models(call: Call) -> Answer | Selection:
+        snapshot, viewing_for = _admit(call, catalogue, gate, _LIST_PARAMETERS)
+        request = call.receive(pb.ListModelsRequest)
+        if not request.ListFields():
+            return snapshot.list(viewing_for)
+        return snapshot.choose(Query.of(request, viewing_for), viewing_for)
 
     def get_model(call: Call) -> Answer:
-        snapshot, viewing_for = _admit(call, catalogue, gate)
+        snapshot, viewing_for = _admit(call, catalogue, gate, _GET_PARAMETERS)
         return snapshot.get(call.receive(pb.GetModelRequest).model_id, viewing_for)
 
-    def for_callers(method: Callable[[Call], Answer]) -> Callable[[Call], bytes]:
+    def for_callers(method: Callable[[Call], Answer | Selection]) -> Callable[[Call], bytes]:
         return lambda call: method(call).message
 
-    def for_envoy(method: Callable[[Call], Answer]) -> Callable[[Call], bytes]:
+    def for_envoy(method: Callable[[Call], Answer | Selection]) -> Callable[[Call], bytes]:
         def run(call: Call) -> bytes:
             if not call.values(_ORIGINAL_PATH):
                 # Called by its own name rather than through the paths. It is nobody's API.
@@ -108,7 +114,7 @@ class UnknownMethods(grpc.GenericRpcHandler):
         return self._handler
 
 
-def _admit(call: Call, catalogue: Answers, gate: Gate) -> tuple[Snapshot, str | None]:
+def _admit(call: Call, catalogue: Answers, gate: Gate, parameters: Parameters) -> tuple[Snapshot, str | None]:
     """Returns the catalogue, to which the rest of the call keeps, and for which organization the caller reads."""
     snapshot = catalogue.snapshot
     if snapshot is None:
@@ -117,5 +123,5 @@ def _admit(call: Call, catalogue: Answers, gate: Gate) -> tuple[Snapshot, str | 
     call.organization_id = call.principal.organization_id
     call.organization_id = viewing_for = gate.viewer(call.principal, call.values(ORGANIZATION_KEY))
     for path in call.values(_ORIGINAL_PATH):
-        check_parameters(str(path))
+        check_parameters(str(path), parameters)
     return snapshot, viewing_for
