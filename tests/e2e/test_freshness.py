@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from modelservice.domain.principal import MODELS_READ
+from modelservice.manage.catalogue import import_catalogue
 from modelservice.manage.keys import create_key, revoke_key
-from modelservice.manage.models import ModelRef, update_model
+from modelservice.manage.models import ModelRef, delete_model, update_model
 from tests.conftest import Service, prepare
 from tests.harness import Place, Process, wait_until
 
@@ -61,3 +63,34 @@ def test_the_interval_is_a_setting(place: Place, interval: str) -> None:
         process.wait_for('"SERVING"')
         create_key(place.database_url, "test", "acme", scopes=())
         process.wait_for('"catalogue changed"')
+
+
+def test_pages_go_on_while_models_come_and_go(place: Place) -> None:
+    place.settings["MODELSERVICE_REFRESH_INTERVAL"] = "0.05"
+    keys = prepare(place)
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+
+        def page(token: str = "") -> Any:
+            query = f"order_by=id+desc&page_size=3&page_token={token}"
+            return place.rest(f"/v1/models?{query}", keys.reader).json
+
+        before = [model["id"] for model in place.rest("/v1/models?order_by=id+desc", keys.reader).json["data"]]
+        found = page()
+        seen = [model["id"] for model in found["data"]]
+        # One that was seen goes, one that was not, and the very one behind which the next page begins.
+        for name in (seen[0], before[4], seen[-1]):
+            delete_model(place.database_url, "test", ModelRef(name))
+        import_catalogue(
+            place.database_url,
+            "test",
+            [{"name": name, "display_name": name, "provider": "p"} for name in ("zzz", f"{before[5]}-x", "aaa")],
+        )
+        wait_until(lambda: place.rest("/v1/models/aaa", keys.reader).status == 200, "the change is answered")
+        while "next_page_token" in found:
+            found = page(found["next_page_token"])
+            seen += [model["id"] for model in found["data"]]
+
+    assert sorted(seen, reverse=True) == seen
+    assert set(before) - {before[4]} | {f"{before[5]}-x", "aaa"} == set(seen)
+    assert len(set(seen)) == len(seen)

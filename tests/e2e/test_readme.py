@@ -19,6 +19,7 @@ from modelservice import errors
 from modelservice.cli import _COMMANDS
 from modelservice.config import SETTINGS
 from modelservice.rpc.status import STATUS_CODES
+from modelservice.v1 import model_service_pb2 as pb
 from tests.conftest import Service
 from tests.harness import DEADLINE, ROOT, Place, Process, wait_until
 
@@ -56,7 +57,7 @@ def test_its_request_has_its_answer(service: Service) -> None:
 
 
 def test_its_conditional_request_has_nothing_new(service: Service, tmp_path: Path) -> None:
-    first, again = CURLS[1:]
+    first, again = (line for line in CURLS if "list.etag" in line)
 
     assert "" == curl(service, first, tmp_path)
     assert (tmp_path / "list.etag").read_text().startswith('W/"')
@@ -64,6 +65,27 @@ def test_its_conditional_request_has_nothing_new(service: Service, tmp_path: Pat
     assert "" == curl(service, again, tmp_path)
     (tmp_path / "list.etag").write_text('W/"other"')
     assert json.loads(curl(service, again, tmp_path)) == json.loads((tmp_path / "list.json").read_text())
+
+
+def test_its_searches_find_models(service: Service, tmp_path: Path) -> None:
+    both, cheap = (json.loads(curl(service, line, tmp_path)) for line in CURLS if "?" in line)
+
+    assert [{"multimodal", "reasoning"}] == [
+        {"multimodal", "reasoning"} & set(model["cloakr_metadata"]["capabilities"]) for model in both["data"]
+    ]
+    assert {"object", "data", "next_page_token"} >= cheap.keys()
+    assert 3 == len(cheap["data"])
+
+
+def test_its_parameters_are_the_codes() -> None:
+    (table,) = re.findall(r"^\| parameter \|.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.MULTILINE)
+    rows = [row.split(" | ") for row in table.splitlines()]
+    fields = pb.ListModelsRequest.DESCRIPTOR.fields_by_name
+
+    assert sorted(fields) == sorted(name for row in rows for name in re.findall(r"`(\w+)`", row[0]))
+    for row in rows:
+        for name in re.findall(r"`(\w+)`", row[0]):
+            assert ("several times |" if fields[name].is_repeated else "once |") == row[-1]
 
 
 def curl(service: Service, line: str, folder: Path) -> str:
