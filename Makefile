@@ -103,6 +103,17 @@ lock: $(VENV)/tests-installed ## Renew the lock files within pyproject.toml's ra
 	$(COMPILE) $(UPGRADE) --group bench -c requirements.lock -o tests/benchmark/requirements.lock
 	$(COMPILE) $(UPGRADE) --group bench-litellm -o tests/benchmark/requirements-litellm.lock
 
+.PHONY: audit
+audit: $(VENV)/tests-installed ## Look for known vulnerabilities in what the lock files name
+	@$(BIN)/python -m tests.audit
+
+.PHONY: sbom
+sbom: SBOM ?= $(VENV)/sbom.json
+sbom: $(VENV)/tests-installed ## Write the bill of materials of what runs (CycloneDX; SBOM= says where)
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+		--mc-type application --output-reproducible --output-file $(SBOM)
+	@echo "$(SBOM)"
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "modelservice needs Python 3.11 or later: PYTHON= names another"; exit 1; }
