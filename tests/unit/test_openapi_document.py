@@ -80,9 +80,7 @@ def test_an_id_is_described_as_it_is_taken(text: str) -> None:
 @given(st.text("aZ09._-", max_size=8))
 @pytest.mark.parametrize("name", ["capability", "compliance"])
 def test_a_label_is_described_as_it_is_taken(name: str, text: str) -> None:
-    taken = values._LABEL_SHAPE.fullmatch(text) is not None
-
-    assert taken == takes(parameter("/v1/models", name)["items"], text)
+    assert values.is_label(text) == takes(parameter("/v1/models", name)["items"], text)
 
 
 def test_parameters_that_mean_nothing_are_named() -> None:

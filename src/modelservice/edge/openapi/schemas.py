@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
+from modelservice.catalogue.ordering import FIELDS
+from modelservice.catalogue.query import OWNER_CHARACTERS_MAX, VALUES_MAX, WORDS_CHARACTERS_MAX
 from modelservice.domain.values import UINT32_MAX
 from modelservice.edge.openapi.source import Source
 
@@ -39,15 +41,14 @@ _NAME: Final[Schema] = {"pattern": f"^{_SEGMENT}(?:/{_SEGMENT})*$", "minLength":
 _UUID: Final[Schema] = {"format": "uuid"}
 _LABEL: Final[Schema] = {"pattern": "^[a-z0-9]+(?:[._-][a-z0-9]+)*$"}
 _FROM_0: Final[Schema] = {"minimum": 0}
-_ORDERS: Final = ("created", "id", "context_window", "cost_per_1k_tokens")
 # What proto3's types do not say of a field. Of a repeated one: of each of its values.
 _BOUNDS: Final[Mapping[str, Schema]] = {
     "ListModelsRequest.capability": _LABEL,
     "ListModelsRequest.compliance": _LABEL,
-    "ListModelsRequest.owned_by": {"minLength": 1, "maxLength": 256},
+    "ListModelsRequest.owned_by": {"minLength": 1, "maxLength": OWNER_CHARACTERS_MAX},
     "ListModelsRequest.max_cost_per_1k_tokens": _FROM_0,
-    "ListModelsRequest.q": {"maxLength": 256},
-    "ListModelsRequest.order_by": {"enum": ["", *(text for field in _ORDERS for text in (field, f"{field} desc"))]},
+    "ListModelsRequest.q": {"maxLength": WORDS_CHARACTERS_MAX},
+    "ListModelsRequest.order_by": {"enum": ["", *(text for field in FIELDS for text in (field, f"{field} desc"))]},
     "ListModelsRequest.page_size": _FROM_0,
     "ListModelsRequest.page_token": {"pattern": "^[A-Za-z0-9_-]*$"},
     "GetModelRequest.model_id": _NAME,
@@ -62,8 +63,6 @@ _BOUNDS: Final[Mapping[str, Schema]] = {
     "Model.parent_model_id": _UUID,
     "Model.system_prompt_id": _UUID,
 }
-# How many values a repeated field of a request may have.
-_VALUES_MAX: Final = 20
 
 
 def message_schemas(source: Source, *names: str) -> dict[str, Schema]:
@@ -102,7 +101,7 @@ def field_schema(source: Source, message: str, field: FieldDescriptorProto) -> S
         schema["examples"] = list(comment.examples)
     if field.label != field.LABEL_REPEATED:
         return schema
-    most = {"maxItems": _VALUES_MAX} if message.endswith("Request") else {}
+    most = {"maxItems": VALUES_MAX} if message.endswith("Request") else {}
     return {"type": "array", "items": schema, **most}
 
 
