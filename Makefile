@@ -64,37 +64,42 @@ format: $(VENV)/tests-installed ## Format the code and mend what can be mended
 
 # --- Generated code -------------------------------------------------------------------------------------------------
 
-GENERATED := v1 rest edge/descriptor.pb
+GENERATED := v1 rest edge/descriptor.pb edge/openapi.json
 PROTOS := modelservice/v1/model_service.proto modelservice/rest/v1/rest_service.proto
 # google/api/*.proto lie beside the Python packages made from them.
 PROTOC = $(BIN)/python -m grpc_tools.protoc $(1) -I proto \
 	-I "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
+# With comments: for what is made of them.
+IMAGE := $(VENV)/image.binpb
+$(IMAGE): $(PROTOS:%=proto/%) $(VENV)/tests-installed
+	@$(call PROTOC) --include_source_info --include_imports -o $@ $(PROTOS)
+
 .PHONY: generate
 generate: OUT ?= src
-generate: $(VENV)/tests-installed ## Make the Python code and Envoy's descriptor from proto/
+generate: $(IMAGE) ## Make the Python code, Envoy's descriptor and the OpenAPI document from proto/
 	@mkdir -p $(OUT)/modelservice/edge
 	$(call PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
 	$(call PROTOC) --plugin=$(BIN)/protoc-gen-mypy_grpc --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) \
 		modelservice/v1/model_service.proto
 	$(call PROTOC,-I proto/edge) --include_imports \
 		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
+	$(BIN)/python -m modelservice.edge.openapi $(IMAGE) tests/testdata $(OUT)/modelservice/edge/openapi.json
 
 .PHONY: drift
 drift: OUT := $(VENV)/generated
-drift:
+drift: $(IMAGE)
 	@rm -rf $(OUT)
 	@$(MAKE) --no-print-directory generate OUT=$(OUT) >/dev/null
-	@cd src/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' | grep -v pycache | sort > ../../$(OUT)/committed
-	@cd $(OUT)/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' | grep -v pycache | sort > ../made
+	@cd src/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > ../../$(OUT)/committed
+	@cd $(OUT)/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > ../made
 	@diff $(OUT)/committed $(OUT)/made
 	@while read -r file; do cmp "src/modelservice/$$file" "$(OUT)/modelservice/$$file" || exit 1; done < $(OUT)/made
 	@echo "generated code is what proto/ says"
 
 .PHONY: buf-lint
-buf-lint:
-	@$(call PROTOC) --include_source_info --include_imports -o $(VENV)/image.binpb $(PROTOS)
-	$(BIN)/buf lint $(VENV)/image.binpb --config proto/buf.yaml --path modelservice
+buf-lint: $(IMAGE)
+	$(BIN)/buf lint $(IMAGE) --config proto/buf.yaml --path modelservice
 
 # --- Dependencies ---------------------------------------------------------------------------------------------------
 

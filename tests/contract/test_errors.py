@@ -188,7 +188,9 @@ def test_what_the_server_sends_is_read_as_googles_status() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
-@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/gpt-4o", "/v1/models/a/b?x=1", "/healthz", "/readyz"])
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/v1/models/gpt-4o", "/v1/models/a/b?x=1", "/healthz", "/readyz", "/openapi.json"]
+)
 def test_another_method_is_not_allowed(service: Service, method: str, path: str) -> None:
     answer = service.place.rest(path, service.keys.reader, method=method)
 

@@ -57,6 +57,7 @@ def test_without_a_server_everything_says_unavailable(place: Place, tmp_path_fac
         assert (503, UNAVAILABLE) == (place.rest("/readyz").status, place.rest("/readyz").json)
         answer = place.rest("/v1/models", keys.reader)
         assert (503, UNAVAILABLE) == (answer.status, answer.json)
+        assert 200 == place.rest("/openapi.json").status
         error = call(place.http, LIST)
         assert (grpc.StatusCode.UNAVAILABLE, "Service unavailable") == (error.code(), error.details())
 
@@ -98,6 +99,7 @@ def test_the_source_works_as_it_stands(place: Place) -> None:
     with Process(place, "serve"), envoy(place, configuration, ROOT):
         wait_until(place.ready, "Envoy finds the server")
         assert 200 == place.rest("/v1/models", keys.reader).status
+        assert 200 == place.rest("/openapi.json").status
 
 
 def test_upstreams_are_written_as_they_are_named(place: Place) -> None:
@@ -109,7 +111,8 @@ def test_upstreams_are_written_as_they_are_named(place: Place) -> None:
         (one,) = resources["clusters"]
         (locality,) = one["load_assignment"]["endpoints"]
         sockets = [item["endpoint"]["address"]["socket_address"] for item in locality["lb_endpoints"]]
-        assert "/etc/envoy/descriptor.pb" in (out / "envoy.yaml").read_text()
+        for name in ("descriptor.pb", "openapi.json"):
+            assert f"/etc/envoy/{name}" in (out / "envoy.yaml").read_text()
         return one["type"], [(item["address"], item["port_value"]) for item in sockets]
 
     assert ("STATIC", [("127.0.0.1", place.grpc_port)]) == cluster()

@@ -88,6 +88,12 @@ def test_its_parameters_are_the_codes() -> None:
             assert ("several times |" if fields[name].is_repeated else "once |") == row[-1]
 
 
+def test_its_document_is_there(service: Service) -> None:
+    (line,) = (line for line in CURLS if line.endswith("/openapi.json"))
+
+    assert (ROOT / "src/modelservice/edge/openapi.json").read_text() == curl(service, line, service.place.folder)
+
+
 def curl(service: Service, line: str, folder: Path) -> str:
     """Runs a line of README's in a folder, and returns what it prints."""
     command = shlex.split(at(service.place, line).replace("$KEY", service.keys.reader))

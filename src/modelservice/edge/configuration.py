@@ -18,8 +18,9 @@ from modelservice.errors import EdgeError
 
 CONFIGURATION: Final = "envoy.yaml"
 DESCRIPTOR: Final = "descriptor.pb"
+OPENAPI: Final = "openapi.json"
 # What Envoy reads beside its configuration.
-_FILES: Final = (DESCRIPTOR, "last_hand.lua", "micro_cache.lua")
+_FILES: Final = (DESCRIPTOR, OPENAPI, "last_hand.lua", "micro_cache.lua")
 # Where the source says that they are.
 _FOUND_AT: Final = "src/modelservice/edge"
 
@@ -104,6 +105,9 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
     transcoder = filters["grpc_json_transcoder"]
     transcoder["proto_descriptor"] = str(found_at / DESCRIPTOR)
     transcoder["services"] = [_SERVICES[edge.rest_rendering]]
+    for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
+        if "direct_response" in route:
+            route["direct_response"]["body"] = {"filename": str(found_at / OPENAPI)}
     if edge.organization_header:
         filters["header_mutation"]["mutations"]["request_mutations"].remove({"remove": "x-modelservice-organization"})
     cluster = resources_["clusters"][0]

@@ -1,0 +1,23 @@
+"""Writes the OpenAPI document: `python -m modelservice.edge.openapi DESCRIPTORS EXAMPLES OUT`.
+
+DESCRIPTORS is a set of proto files with their imports and comments, as protoc writes it. EXAMPLES is a folder with an
+answer of the service for each method.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from modelservice.edge.openapi.document import document
+from modelservice.edge.openapi.source import Source
+
+
+def main(descriptors: str, examples: str, out: str) -> None:
+    """Writes the document."""
+    found = document(Source(Path(descriptors).read_bytes()), Path(examples))
+    Path(out).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+main(*sys.argv[1:])

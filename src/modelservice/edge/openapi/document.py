@@ -1,0 +1,186 @@
+"""The OpenAPI document as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from modelservice.edge.openapi.responses import error_responses, references, rows
+from modelservice.edge.openapi.schemas import described, field_schema, message_schemas
+from modelservice.edge.openapi.source import Method, Source
+
+_SERVICE: Final = ".modelservice.v1.ModelService"
+_ERROR: Final = ".modelservice.rest.v1.ErrorBody"
+# Files of examples: answers of the service with the catalogue of the documentation.
+_EXAMPLES: Final = {"ListModels": "list_models.json", "GetModel": "get_model_gpt-4o.json"}
+
+_DESCRIPTION: Final = """\
+A catalogue of AI models: which there are, and what each costs, can do and complies with.
+
+**Authentication.** `Authorization: Bearer …` with an API key or, where the service has been told of their issuer, a
+JSON Web Token. Callers see the system models, and those of their organization.
+
+**Errors** are `{"error": {"type": …, "message": …, "code": …}}`. Programs go by `code`; new ones may be added. Besides
+what is listed with each path, another method than GET is 405 (`Error405`), and another path 404 (`Error404`).
+
+**Query parameters** of `/v1` that are not listed are refused with 400, but for `client_version`, `limit` and `user`,
+which some clients send: they mean nothing.
+
+**Objects** may get further members in later versions. What is unknown is absent.
+"""
+_CREDENTIAL: Final = "An API key, or a JSON Web Token of the issuer that the service has been told of."
+_SLASHES: Final = "In the path, slashes may stand as they are or as `%2F`."
+
+# Those of every answer that is not an error: name, meaning, schema.
+_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
+    "x-request-id": ("The request's own `x-request-id`, or one that was made. The log has it.", {"type": "string"}),
+    "ETag": (
+        "Stands for the content of the answer, whatever its encoding.",
+        {"type": "string", "pattern": '^W/"[0-9a-f]{32}"$'},
+    ),
+    "Cache-Control": ("For how long the answer may be taken for fresh.", {"type": "string"}),
+    "Vary": ("What the answer depends on, besides the address.", {"type": "string"}),
+}
+_IF_NONE_MATCH: Final = "The `ETag` of answers that the caller has. If one of them is still the answer, it is 304."
+
+_ANOTHER_PATH: Final = 404
+_ANOTHER_METHOD: Final = 405
+# What a server alone says, or nobody of this path.
+_SERVERS: Final = frozenset({401, 403, _ANOTHER_PATH, _ANOTHER_METHOD, 500})
+# Neither waits for a body, and none is counted.
+_NOT_OF_PROBES: Final = _SERVERS | {413, 429, 504}
+# What Envoy answers by itself, to anybody: operation, summary, success, and the statuses of errors that never come.
+_OWN: Final[Mapping[str, tuple[str, str, dict[str, Any], frozenset[int]]]] = {
+    "/healthz": ("GetHealth", "Whether the service's edge is up.", {"description": "It is up."}, _NOT_OF_PROBES),
+    "/readyz": (
+        "GetReadiness",
+        "Whether a server is ready to answer.",
+        {"description": "One is ready."},
+        _NOT_OF_PROBES,
+    ),
+    "/openapi.json": (
+        "GetOpenAPI",
+        "This document.",
+        {
+            "description": "The document.",
+            "headers": {"Cache-Control": {"$ref": "#/components/headers/Cache-Control"}},
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        _SERVERS,
+    ),
+}
+
+
+def document(source: Source, examples: Path) -> dict[str, Any]:
+    """Returns the document.
+
+    Args:
+        source: The proto files.
+        examples: The folder with an example for each method.
+    """
+    methods = source.methods(_SERVICE)
+    return {
+        "openapi": "3.1.0",
+        "info": _info(),
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}],
+        "paths": {method.path: {"get": _operation(source, method, examples)} for method in methods}
+        | {path: {"get": _own(*operation)} for path, operation in _OWN.items()},
+        "components": {
+            "schemas": _schemas(source, methods),
+            "responses": error_responses(source),
+            "parameters": {
+                "If-None-Match": {
+                    "name": "If-None-Match",
+                    "in": "header",
+                    "description": _IF_NONE_MATCH,
+                    "schema": {"type": "string"},
+                }
+            },
+            "headers": {name: described({"schema": schema}, text) for name, (text, schema) in _HEADERS.items()},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": _CREDENTIAL}},
+        },
+    }
+
+
+def _info() -> dict[str, Any]:
+    package = metadata("modelservice")
+    licence = package["License-Expression"]
+    return {
+        "title": package["Name"],
+        "version": package["Version"],
+        "description": _DESCRIPTION,
+        "license": {"name": licence, "identifier": licence},
+    }
+
+
+def _operation(source: Source, method: Method, examples: Path) -> dict[str, Any]:
+    response = method.response.rpartition(".")[2]
+    never = {_ANOTHER_METHOD} if method.path_fields else {_ANOTHER_METHOD, _ANOTHER_PATH}
+    return {
+        "operationId": method.name,
+        "description": method.comment.text,
+        "parameters": [*_parameters(source, method), {"$ref": "#/components/parameters/If-None-Match"}],
+        "responses": {
+            "200": {
+                "description": source.comment(method.response).text,
+                "headers": _headers(*_HEADERS),
+                "content": {
+                    "application/json": {
+                        "schema": {"$ref": f"#/components/schemas/{response}"},
+                        "example": json.loads((examples / _EXAMPLES[method.name]).read_text(encoding="utf-8")),
+                    }
+                },
+            },
+            "304": {"description": "The answer is one that the caller has.", "headers": _headers(*_HEADERS)},
+            **references(rows().keys() - never),
+        },
+    }
+
+
+def _own(operation: str, summary: str, success: dict[str, Any], never: frozenset[int]) -> dict[str, Any]:
+    headers = _headers("x-request-id") | success.get("headers", {})
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "security": [],
+        "responses": {"200": success | {"headers": headers}, **references(rows().keys() - never)},
+    }
+
+
+def _schemas(source: Source, methods: Sequence[Method]) -> dict[str, Any]:
+    schemas = message_schemas(source, *(method.response for method in methods), _ERROR)
+    body = schemas["ErrorBody"]["properties"]
+    kinds = [kind for kinds in rows().values() for kind in kinds]
+    body["type"]["examples"] = list(dict.fromkeys(kind.type for kind in kinds))
+    body["code"]["examples"] = list(dict.fromkeys(kind.code for kind in kinds))
+    error = {
+        "description": "What every error answers.",
+        "type": "object",
+        "required": ["error"],
+        "properties": {"error": {"$ref": "#/components/schemas/ErrorBody"}},
+    }
+    return schemas | {"Error": error}
+
+
+def _parameters(source: Source, method: Method) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for field in source.messages[method.request].field:
+        schema = field_schema(source, method.request, field)
+        text = source.prose(method.request, field)
+        if field.name in method.path_fields:
+            place = {"name": field.name, "in": "path", "required": True}
+            text = f"{text} {_SLASHES}"
+        else:
+            place = {"name": field.json_name, "in": "query"}
+            if schema["type"] == "array":
+                place |= {"style": "form", "explode": True}
+        found.append({**place, "description": text, "schema": schema})
+    return found
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
