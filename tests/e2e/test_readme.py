@@ -19,6 +19,7 @@ from modelservice import errors
 from modelservice.cli import _COMMANDS
 from modelservice.config import SETTINGS
 from modelservice.rpc.status import STATUS_CODES
+from tests.catalogues import litellm_content, litellm_file, models_dev_file
 from tests.conftest import Service
 from tests.harness import DEADLINE, ROOT, Place, Process, wait_until
 
@@ -86,6 +87,8 @@ def test_its_programs_run(service: Service, program: str) -> None:
 
 
 def test_its_commands_run_in_their_order(place: Place) -> None:
+    litellm_file(place.folder, litellm_content(50)).rename(place.folder / "model_prices_and_context_window.json")
+    models_dev_file(place.folder)
     environment = place.environment | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for block in blocks("sh"):
         lines = [line for line in block.splitlines() if line.startswith(("modelservice ", "export "))]
