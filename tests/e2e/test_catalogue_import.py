@@ -124,7 +124,7 @@ def test_what_a_file_brings_no_more_is_pruned_by_its_format(managed: Place) -> N
     [
         (
             ("--format", "litellm", "--prune", "--match", "m"),
-            "--prune would remove what --provider and --match leave out",
+            "--prune takes the whole file: it would remove what --provider and --match leave out",
         ),
         (("--provider", "p"), "--provider and --match select from somebody else's file: --format names whose"),
         (
