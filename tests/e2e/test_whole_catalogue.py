@@ -48,17 +48,12 @@ def test_every_id_of_a_whole_file_is_listed_and_answered(place: Place, which: st
     key = prepare(place).reader
     # A line for each of 8,000 calls is not what this is about.
     place.settings["MODELSERVICE_LOG_CALLS_PER_SECOND"] = "1"
-    command = ("catalogue", "import", "--format", "litellm", str(file))
 
-    done = place.command(*command).stdout
-    again = json.loads(place.command(*command, "--json").stdout)
+    done = place.command("catalogue", "import", "--format", "litellm", str(file)).stdout
 
     assert f"\n{len(content)} entries: {len(models)} mapped, 6 left out, 0 not selected\n" in done
     assert f"\nadded {len(models) - len(IN_BOTH)}, changed {len(IN_BOTH)}, unchanged 0," in done
     assert set(IN_BOTH) == set(re.findall(r"^(\S+) +not taken: documented said otherwise", done, re.MULTILINE))
-    assert (len(content), len(models), 0, 0) == tuple(
-        again[name] for name in ("entries", "unchanged", "added", "changed")
-    )
     with Process(place, "run") as process:
         process.wait_for("ready: ")
         listed = [model["id"] for model in place.rest("/v1/models", key).json["data"]]

@@ -77,7 +77,7 @@ def _limits(entry: Entry, reader: Reader) -> None:
     window = reader.number("max_input_tokens", "context_window")
     if window:
         entry["context_window"] = window
-    else:
+    elif not reader.lost("max_input_tokens"):
         reader.note(UNKNOWN, "context_window", "no max_input_tokens, or zero")
     limit = reader.number("max_output_tokens", "max_tokens_per_request")
     older = reader.number("max_tokens", "max_tokens_per_request")

@@ -84,7 +84,7 @@ def _limits(entry: Entry, reader: Reader) -> None:
     window = limits.number("context", "context_window")
     if window:
         entry["context_window"] = window
-    else:
+    elif not (reader.lost("limit") or limits.lost("context")):
         reader.note(UNKNOWN, "context_window", "no limit.context, or zero")
     limit = limits.number("output", "max_tokens_per_request")
     if limit:
