@@ -7,6 +7,8 @@ import json
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http import HTTPStatus
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
@@ -17,21 +19,31 @@ from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.catalogues import IN_BOTH, WHOLE_FILES, whole_file
 from tests.conftest import prepare
-from tests.harness import DEADLINE, Place, Process, channel
+from tests.harness import DEADLINE, Place, Process, channel, wait_until
 
 CONNECTIONS = 4
+# In seconds: many times what a server takes to load so many models, on a machine that is busy.
+START = 120
 
 
 def fetched(place: Place, key: str, names: Iterable[str]) -> list[tuple[str, object]]:
     """Fetches models over one connection, raw and percent-encoded; returns those whose answer is not theirs."""
     connection = http.client.HTTPConnection("127.0.0.1", place.http_port, timeout=DEADLINE)
+    answers: list[tuple[int, bytes]] = []
+
+    def answered(target: str) -> bool:
+        connection.request("GET", target, headers={"authorization": f"Bearer {key}"})
+        answer = connection.getresponse()
+        answers.append((answer.status, answer.read()))
+        # "Try again": on a machine this busy, Envoy may take the server for gone, for a moment.
+        return answer.status != HTTPStatus.SERVICE_UNAVAILABLE
+
     wrong: list[tuple[str, object]] = []
     for name in names:
         for target in {f"/v1/models/{name}", f"/v1/models/{quote(name, safe='')}"}:
-            connection.request("GET", target, headers={"authorization": f"Bearer {key}"})
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status != 200 or json.loads(body)["modelName"] != name:
+            wait_until(partial(answered, target), target)
+            status, body = answers.pop()
+            if status != HTTPStatus.OK or json.loads(body)["modelName"] != name:
                 wrong.append((target, body))
     connection.close()
     return wrong
@@ -55,7 +67,7 @@ def test_every_id_of_a_whole_file_is_listed_and_answered(place: Place, which: st
     assert f"\nadded {len(models) - len(IN_BOTH)}, changed {len(IN_BOTH)}, unchanged 0," in done
     assert set(IN_BOTH) == set(re.findall(r"^(\S+) +not taken: documented said otherwise", done, re.MULTILINE))
     with Process(place, "run") as process:
-        process.wait_for("ready: ")
+        wait_until(place.ready, lambda: process.output + process.errors, START)
         listed = [model["id"] for model in place.rest("/v1/models", key).json["data"]]
         with channel(place.grpc) as one:
             answer = ModelServiceStub(one).ListModels(
