@@ -20,6 +20,7 @@ from modelservice.cli import _COMMANDS
 from modelservice.config import SETTINGS
 from modelservice.rpc.status import STATUS_CODES
 from modelservice.v1 import model_service_pb2 as pb
+from tests.catalogues import litellm_content, litellm_file, models_dev_file
 from tests.conftest import Service
 from tests.harness import DEADLINE, ROOT, Place, Process, wait_until
 
@@ -114,6 +115,8 @@ def test_its_programs_run(service: Service, program: str) -> None:
 
 
 def test_its_commands_run_in_their_order(place: Place) -> None:
+    litellm_file(place.folder, litellm_content(50)).rename(place.folder / "model_prices_and_context_window.json")
+    models_dev_file(place.folder)
     environment = place.environment | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for block in blocks("sh"):
         lines = [line for line in block.splitlines() if line.startswith(("modelservice ", "export "))]

@@ -7,23 +7,27 @@ import os
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import click
 import yaml
 
 from modelservice import config
+from modelservice.cli.catalogue_import import CHANGE_COLUMNS, changes, counted, print_import
 from modelservice.cli.options import actor_option
 from modelservice.cli.output import json_option, print_rows, tracked
 from modelservice.manage.catalogue import (
     FILE,
     UPDATED,
-    ImportReport,
     export_catalogue,
     import_catalogue,
     list_catalogue,
 )
 from modelservice.manage.catalogue_file import read_file
+from modelservice.manage.importing import formats
+from modelservice.manage.importing.account import Selection
+
+OWN: Final = "modelservice"
 
 
 @click.group()
@@ -31,33 +35,65 @@ def catalogue() -> None:
     """Manage the catalogue of system models as a file."""
 
 
-def _source(_: click.Context, __: click.Parameter, value: str) -> str:
+def _source(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     if value == UPDATED:
         raise click.BadParameter(f"{value!r} stands for what `models update` said")
     return value
 
 
 @catalogue.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--source", default=FILE, show_default=True, callback=_source, help="Names the file, for good.")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([OWN, *formats.NAMES]),
+    default=OWN,
+    show_default=True,
+    help="Whose file it is: our own, LiteLLM's, or models.dev's (api.json, or a checkout).",
+)
+@click.option("--provider", "providers", multiple=True, help="Repeatable: of somebody else's file, these alone.")
+@click.option("--match", "patterns", multiple=True, metavar="GLOB", help="Repeatable: and what has such an id.")
+@click.option("--source", callback=_source, show_default="file, or the format's name", help="Names the file, for good.")
 @click.option("--prune", is_flag=True, help="Remove what this source brought once, and brings no more.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @actor_option
 @json_option
-def import_(file: Path, source: str, actor: str, *, prune: bool, dry_run: bool, as_json: bool) -> None:
-    """Import FILE (YAML or JSON): all of it or, on any error, nothing."""
+def import_(  # noqa: PLR0913  (an option each)
+    path: Path,
+    form: str,
+    providers: tuple[str, ...],
+    patterns: tuple[str, ...],
+    source: str | None,
+    actor: str,
+    *,
+    prune: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Import FILE: all of it or, on any error, nothing. Of somebody else's, all that can be a model."""
     url = config.load(os.environ).database_url
-    entries = tracked(read_file(file), "importing")
-    report = import_catalogue(url, actor, entries, source=source, prune=prune, dry_run=dry_run)
-    rows = _rows(report)
-    if rows or as_json:
-        print_rows(rows, ("model", "what", "field", "before", "after"), as_json=as_json)
-    if not as_json:
-        done = "would be " if dry_run else ""
-        click.echo(
-            f"{done}added {len(report.added)}, changed {len(report.changed)}, unchanged {len(report.unchanged)}, "
-            f"removed {len(report.removed)}, disabled {len(report.disabled)}, values not taken {len(report.not_taken)}"
+    selection = Selection(providers, patterns)
+    if form != OWN:
+        if prune and selection:
+            raise click.UsageError(
+                "--prune takes the whole file: it would remove what --provider and --match leave out"
+            )
+        conversion = formats.read(path, form, selection, lambda found: tracked(found, "reading"))
+        entries = tracked(conversion.entries, "importing")
+        report = import_catalogue(
+            url, actor, entries, source=source or form, prune=prune, dry_run=dry_run, leave_held=True
         )
+        print_import(conversion, report, dry_run=dry_run, as_json=as_json)
+        return
+    if selection:
+        raise click.UsageError("--provider and --match select from somebody else's file: --format names whose")
+    entries = tracked(read_file(path), "importing")
+    report = import_catalogue(url, actor, entries, source=source or FILE, prune=prune, dry_run=dry_run)
+    rows = changes(report)
+    if rows or as_json:
+        print_rows(rows, CHANGE_COLUMNS, as_json=as_json)
+    if not as_json:
+        click.echo(counted(report, dry_run=dry_run))
 
 
 @catalogue.command()
@@ -95,17 +131,3 @@ def show(*, as_json: bool) -> None:
 def schema() -> None:
     """Print the JSON Schema of a catalogue file."""
     click.echo((resources.files("modelservice.manage") / "catalogue.schema.json").read_text(encoding="utf-8"), nl=False)
-
-
-def _rows(report: ImportReport) -> list[dict[str, Any]]:
-    def row(model: str, what: str, field: str = "", before: object = None, after: object = None) -> dict[str, Any]:
-        return {"model": model, "what": what, "field": field, "before": before, "after": after}
-
-    rows = [row(name, "added") for name in report.added]
-    for name, fields in report.changed.items():
-        rows += [row(name, "changed", field, before, after) for field, (before, after) in fields.items()]
-    rows += [row(name, "removed") for name in report.removed]
-    rows += [row(name, "disabled: organizations' models inherit from it") for name in report.disabled]
-    for item in report.not_taken:
-        rows.append(row(item.model, f"not taken: {item.source} said otherwise", item.field, item.kept, item.value))
-    return rows

@@ -59,6 +59,7 @@ class ImportReport:
         removed: Models that the source brought once, and brings no more.
         disabled: The same, when organizations' models inherit from them.
         not_taken: Values that gave way to others.
+        held: Entries left alone because an organization has a model of their name, each with that organization.
     """
 
     added: list[str] = field(default_factory=list)
@@ -67,6 +68,7 @@ class ImportReport:
     removed: list[str] = field(default_factory=list)
     disabled: list[str] = field(default_factory=list)
     not_taken: list[NotTaken] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ def import_catalogue(
     source: str = FILE,
     prune: bool = False,
     dry_run: bool = False,
+    leave_held: bool = False,
 ) -> ImportReport:
     """Adds the models, or changes those whose names are there: all of them or, on any error, none.
 
@@ -98,6 +101,7 @@ def import_catalogue(
         source: Names the file, for good: what is said later under the same name replaces what it said before.
         prune: Whether models that the source brought, and that are not among the entries, are removed.
         dry_run: Only says what would be done.
+        leave_held: Whether an entry whose name an organization's model has is left alone, instead of an error.
 
     Raises:
         InvalidCatalogueError: Some entries cannot be imported: a value is wrong, a UUID belongs to another model, an
@@ -108,7 +112,9 @@ def import_catalogue(
     wanted = checked(entries)
     now = int(time.time())
     with write(Database(database_url, Access.WRITE), now, actor) as change:
-        plan = _plan(change, wanted, source, prune=prune)
+        held = change.holders({values["name"] for values in wanted}) if leave_held else {}
+        plan = _plan(change, [values for values in wanted if values["name"] not in held], source, prune=prune)
+        plan.report.held = held
         if not dry_run:
             _apply(change, plan, source)
     return plan.report

@@ -1,0 +1,1 @@
+"""Catalogues that others publish, in our own words: nothing invented, nothing lost without a reason."""

@@ -1,0 +1,138 @@
+"""What an import of somebody else's catalogue did, in so few lines that people read them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from modelservice.manage.catalogue import ImportReport
+from modelservice.manage.importing.account import Conversion, Finding
+from modelservice.manage.importing.reading import GUESSED, LEFT_OUT
+
+# Those that a catalogue of somebody else's may state, in the order in which they are shown.
+_FIELDS: Final = (
+    "display_name",
+    "context_window",
+    "max_tokens_per_request",
+    "cost_per_1k_tokens",
+    "capabilities",
+    "supports_tools",
+    "supports_streaming",
+    "metadata",
+)
+_EXAMPLES: Final = 3
+_NAME_MAX: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """An import in tables.
+
+    Attributes:
+        counts: How many entries the file has, and what became of them: `entries` is the sum of `not_selected`,
+            `left_out`, `added`, `changed` and `unchanged`. Then models `removed` and `disabled`, `values_not_taken`.
+        providers: What became of each provider's entries.
+        fields: How many of the imported entries state each field, for how many it is guessed, for how many unknown.
+        reasons: Why something was left out, guessed or is unknown; for how many entries, with examples.
+        findings: The same for each entry.
+    """
+
+    counts: dict[str, int]
+    providers: list[dict[str, Any]]
+    fields: list[dict[str, Any]]
+    reasons: list[dict[str, Any]]
+    findings: list[Finding]
+
+
+def summary(conversion: Conversion, report: ImportReport) -> Summary:
+    """Returns what an import did, or would do.
+
+    Args:
+        conversion: What was made of the file.
+        report: What the catalogue made of that.
+    """
+    provider_of = {entry["name"]: entry["provider"] for entry in conversion.entries}
+    held = [
+        Finding(name, provider_of[name], LEFT_OUT, "", "an organization has a model of its name", organization_id)
+        for name, organization_id in report.held.items()
+    ]
+    findings = [*conversion.findings, *held]
+    entries = [entry for entry in conversion.entries if entry["name"] not in report.held]
+    counts = {
+        "entries": conversion.total,
+        "not_selected": conversion.not_selected,
+        "left_out": sum(not finding.field for finding in findings),
+        "added": len(report.added),
+        "changed": len(report.changed),
+        "unchanged": len(report.unchanged),
+        "removed": len(report.removed),
+        "disabled": len(report.disabled),
+        "values_not_taken": len(report.not_taken),
+    }
+    return Summary(
+        counts,
+        _providers(provider_of, findings, report),
+        [_field(name, entries, findings) for name in _FIELDS],
+        _reasons(findings),
+        findings,
+    )
+
+
+def _providers(provider_of: dict[str, str], findings: list[Finding], report: ImportReport) -> list[dict[str, Any]]:
+    tables: dict[str, Counter[str]] = defaultdict(Counter)
+    for what, names in (("added", report.added), ("changed", report.changed), ("unchanged", report.unchanged)):
+        for name in names:
+            tables[provider_of[name]][what] += 1
+    for finding in findings:
+        if not finding.field:
+            tables[finding.provider]["left_out"] += 1
+    rows = [
+        {"provider": printable(provider), "entries": table.total()}
+        | {what: table[what] for what in ("added", "changed", "unchanged", "left_out")}
+        for provider, table in tables.items()
+    ]
+    return sorted(rows, key=lambda row: (-row["entries"], row["provider"]))
+
+
+def _field(name: str, entries: list[dict[str, Any]], findings: Iterable[Finding]) -> dict[str, Any]:
+    guessing = {finding.model for finding in findings if (finding.what, finding.field) == (GUESSED, name)}
+    there = [entry["name"] for entry in entries if name in entry]
+    guessed = sum(model in guessing for model in there)
+    return {
+        "field": name,
+        "stated": len(there) - guessed,
+        "guessed": guessed,
+        "unknown": len(entries) - len(there),
+    }
+
+
+def _reasons(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    grouped: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        grouped[finding.what, finding.field, finding.reason].append(finding)
+    rows = [
+        {
+            "what": what,
+            "field": field,
+            "reason": reason,
+            "entries": len(found),
+            "examples": ", ".join(_example(finding) for finding in found[:_EXAMPLES]),
+        }
+        for (what, field, reason), found in grouped.items()
+    ]
+    # What lost an entry first, then what lost a value.
+    order = {LEFT_OUT: 0, GUESSED: 1}
+    return sorted(rows, key=lambda row: (bool(row["field"]), order.get(row["what"], 2), -row["entries"]))
+
+
+def _example(finding: Finding) -> str:
+    name = printable(finding.model)
+    return f"{name} ({finding.value})" if finding.value else name
+
+
+def printable(name: str) -> str:
+    """Returns a name of the file's as a terminal can take it: what is no model's name may hold anything."""
+    short = name[:_NAME_MAX]
+    return name if name == short and name.isprintable() else repr(short)
