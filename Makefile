@@ -34,7 +34,7 @@ test-faults: $(VENV)/tests-installed ## Run every test of faults, the slow ones 
 	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
 
 .PHONY: test-hostile
-test-hostile: $(VENV)/tests-installed ## Attack the service, the long attacks too, half an hour
+test-hostile: $(VENV)/tests-installed ## Run every test of attacks, the long ones too
 	$(BIN)/python -m pytest -m "hostile or not hostile" tests/hostile
 
 .PHONY: benchmark

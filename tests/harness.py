@@ -109,6 +109,9 @@ class Place:
             "MODELSERVICE_LOG_CALLS_PER_SECOND": "0",
             # A test that sends a request twice has the server answer twice.
             "MODELSERVICE_EDGE_CACHE_TTL": "0",
+            # A test may ask as often as it likes.
+            "MODELSERVICE_RATE_PER_ADDRESS": "0",
+            "MODELSERVICE_RATE_PER_CREDENTIAL": "0",
             "MODELSERVICE_ENVOY_BINARY": ENVOY,
             **self.settings,
         }
@@ -133,9 +136,10 @@ class Place:
         method: str = "GET",
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
+        source: str = "127.0.0.1",
     ) -> Response:
-        """Sends one REST request, its target as it is."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=DEADLINE)
+        """Sends one REST request, its target as it is, from a loopback address."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, DEADLINE, (source, 0))
         try:
             all_headers = {"authorization": f"Bearer {key}"} if key else {}
             connection.request(method, target, body=body, headers=all_headers | (headers or {}))

@@ -136,10 +136,11 @@ def test_grpc_answers_with_the_status_and_one_error_info(service: Service, kind:
 
 def test_every_documented_error_is_provoked_somewhere() -> None:
     # The rest of the table: METHOD_NOT_ALLOWED and REQUEST_TOO_LARGE below; INTERNAL_ERROR, TIMEOUT and UNAVAILABLE
-    # in test_boundary.py and tests/e2e; INVALID_TOKEN in test_tokens.py.
+    # in test_boundary.py and tests/e2e; INVALID_TOKEN in test_tokens.py; RATE_LIMITED in tests/hostile/test_rates.py.
     elsewhere = {
         errors.METHOD_NOT_ALLOWED,
         errors.REQUEST_TOO_LARGE,
+        errors.RATE_LIMITED,
         errors.INTERNAL_ERROR,
         errors.TIMEOUT,
         errors.UNAVAILABLE,
@@ -170,7 +171,7 @@ def test_envoys_statuses_are_those_of_the_server() -> None:
     text = LAST_HAND.read_text()
     constants = re.findall(r'\["([A-Z][a-z ]+)"\] = \{"(\d+)", "([A-Za-z0-9+/=]+)"\}', text)
 
-    assert 5 == len(constants)
+    assert 6 == len(constants)
     by_message = {kind.message: kind for kind in errors.REFUSALS}
     for message, code, details_text in constants:
         status = status_of(errors.Refusal(by_message[message]), "")

@@ -75,6 +75,9 @@ class Settings:
     edge_cache_ttl: float
     client_cache_max_age: int
     organization_header: bool
+    rate_per_address: int
+    rate_per_credential: int
+    trusted_proxies: int
     prompt_quota_bytes: int
     tokens: Tokens | None
 
@@ -216,6 +219,31 @@ SETTINGS: Final = (
         "Whether Envoy passes `x-modelservice-organization` on, with which a key of the scope `models:read_any` names "
         "the organization that it acts for; else only callers of the gRPC port can.",
         boolean,
+    ),
+    Setting(
+        "rate_per_address",
+        "1000",
+        "0 to 1000000",
+        "How much may be asked of Envoy from one address (IPv6: /64), over REST and gRPC together; at once, twice as "
+        "much. Beyond it the answer is `rate_limited`. 0: without end.",
+        whole_between(0, 1_000_000),
+        unit="requests per second",
+    ),
+    Setting(
+        "rate_per_credential",
+        "200",
+        "0 to 1000000",
+        "The same with one credential, from all addresses together.",
+        whole_between(0, 1_000_000),
+        unit="requests per second",
+    ),
+    Setting(
+        "trusted_proxies",
+        "0",
+        "0 to 10",
+        "How many proxies that speak HTTP there are before Envoy, each of which appends its caller's address to "
+        "`x-forwarded-for`. With 0, all of their callers are one address. Too high, and callers choose theirs.",
+        whole_between(0, 10),
     ),
     Setting(
         "prompt_quota_bytes",

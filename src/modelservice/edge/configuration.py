@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import yaml
 
 from modelservice.config import Settings
+from modelservice.edge.rates import Rates, limit_rates
 from modelservice.errors import EdgeError
 
 CONFIGURATION: Final = "envoy.yaml"
@@ -40,6 +41,7 @@ class Edge:
         organization_header: Whether `x-modelservice-organization` is passed on.
         cache_ttl: For how long Envoy answers the same request by itself, in seconds.
         max_age: For how long callers may take an answer for fresh, in seconds.
+        rates: How much one caller may ask.
     """
 
     http: tuple[str, int]
@@ -49,6 +51,7 @@ class Edge:
     organization_header: bool
     cache_ttl: float
     max_age: int
+    rates: Rates
 
     @classmethod
     def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = ()) -> Self:
@@ -61,6 +64,7 @@ class Edge:
             organization_header=settings.organization_header,
             cache_ttl=settings.edge_cache_ttl,
             max_age=settings.client_cache_max_age,
+            rates=Rates(settings.rate_per_address, settings.rate_per_credential, settings.trusted_proxies),
         )
 
 
@@ -98,6 +102,7 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
     listener = resources_["listeners"][0]
     listener["address"] = _address(edge.http)
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    limit_rates(manager, edge.rates)
     filters = {item["name"].rpartition(".")[2]: item["typed_config"] for item in manager["http_filters"]}
     script = filters["lua"]["default_source_code"]
     for said, meant in in_script(edge, found_at):

@@ -17,7 +17,8 @@ from modelservice.rest.v1.rest_service_pb2 import ErrorBody, ErrorStatus
 ERROR_DOMAIN: Final = "modelservice"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
-# The gRPC column of the table of documented errors. METHOD_NOT_ALLOWED is HTTP's alone: Envoy answers it.
+# The gRPC column of the table of documented errors. METHOD_NOT_ALLOWED is HTTP's alone: Envoy answers it. It answers
+# RATE_LIMITED, too, with this status.
 STATUS_CODES: Final[Mapping[RefusalKind, grpc.StatusCode]] = {
     errors.INVALID_API_KEY: grpc.StatusCode.UNAUTHENTICATED,
     errors.INVALID_TOKEN: grpc.StatusCode.UNAUTHENTICATED,
@@ -27,6 +28,7 @@ STATUS_CODES: Final[Mapping[RefusalKind, grpc.StatusCode]] = {
     errors.UNKNOWN_SERVICE: grpc.StatusCode.NOT_FOUND,
     errors.NOT_FOUND: grpc.StatusCode.UNIMPLEMENTED,
     errors.REQUEST_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.INTERNAL_ERROR: grpc.StatusCode.INTERNAL,
     errors.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     errors.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,

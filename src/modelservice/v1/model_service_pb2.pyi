@@ -27,6 +27,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TIMEOUT: _ClassVar[ErrorReason]
     UNKNOWN_SERVICE: _ClassVar[ErrorReason]
     INVALID_TOKEN: _ClassVar[ErrorReason]
+    RATE_LIMITED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_API_KEY: ErrorReason
 ACCESS_DENIED: ErrorReason
@@ -40,6 +41,7 @@ UNAVAILABLE: ErrorReason
 TIMEOUT: ErrorReason
 UNKNOWN_SERVICE: ErrorReason
 INVALID_TOKEN: ErrorReason
+RATE_LIMITED: ErrorReason
 
 class ListModelsRequest(_message.Message):
     __slots__ = ("capability", "compliance", "owned_by", "min_context_window", "max_cost_per_1k_tokens", "encryption_supported", "pii_redaction_supported", "q", "order_by", "page_size", "page_token")

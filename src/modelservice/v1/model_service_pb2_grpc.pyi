@@ -49,6 +49,8 @@ class ModelServiceStub:
       without the scope `models:read_any`.
     - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
     - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
+    - RESOURCE_EXHAUSTED (RATE_LIMITED, HTTP 429): too many requests with this credential, or from this address, in a short
+      time. Try again after the seconds that the header `retry-after` names.
     - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
     - DEADLINE_EXCEEDED (TIMEOUT, HTTP 504): the caller's deadline passed before the answer was complete.
     - INTERNAL (INTERNAL_ERROR, HTTP 500): a defect of the service. The log has the cause, under the same request id.
@@ -86,6 +88,8 @@ class ModelServiceAsyncStub(ModelServiceStub):
       without the scope `models:read_any`.
     - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
     - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
+    - RESOURCE_EXHAUSTED (RATE_LIMITED, HTTP 429): too many requests with this credential, or from this address, in a short
+      time. Try again after the seconds that the header `retry-after` names.
     - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
     - DEADLINE_EXCEEDED (TIMEOUT, HTTP 504): the caller's deadline passed before the answer was complete.
     - INTERNAL (INTERNAL_ERROR, HTTP 500): a defect of the service. The log has the cause, under the same request id.
@@ -119,6 +123,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
       without the scope `models:read_any`.
     - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
     - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
+    - RESOURCE_EXHAUSTED (RATE_LIMITED, HTTP 429): too many requests with this credential, or from this address, in a short
+      time. Try again after the seconds that the header `retry-after` names.
     - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
     - DEADLINE_EXCEEDED (TIMEOUT, HTTP 504): the caller's deadline passed before the answer was complete.
     - INTERNAL (INTERNAL_ERROR, HTTP 500): a defect of the service. The log has the cause, under the same request id.
