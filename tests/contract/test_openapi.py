@@ -44,7 +44,7 @@ Snapshot.get = get
 
 @dataclass(frozen=True)
 class Stage:
-    """A service that accepts JWTs, with an organization's model; and one with a defect."""
+    """A service that accepts JWTs, with an organization's model; and one with a defect, and little patience."""
 
     place: Place
     process: Process
@@ -71,7 +71,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     (site / "sitecustomize.py").write_text(DEFECT)
     with Issuer() as issuer:
         place = Place(tmp_path_factory.mktemp("openapi"), issuer.settings)
-        broken = Place(tmp_path_factory.mktemp("broken"), {"PYTHONPATH": str(site)})
+        broken = Place(
+            tmp_path_factory.mktemp("broken"), {"PYTHONPATH": str(site), "MODELSERVICE_RATE_PER_CREDENTIAL": "1"}
+        )
         broken.database_url = place.database_url
         keys = prepare(place)
         own = {"name": "own/bot", "display_name": "Bot", "system_prompt": "Be kind.", "metadata": {"a": [None]}}
@@ -157,6 +159,11 @@ def unavailable(stage: Stage) -> Response:
         return stage.ask()
 
 
+def limited(stage: Stage) -> Response:
+    answers = [stage.broken.rest("/v1/models", "an impatient one") for _ in range(10)]
+    return next(answer for answer in answers if answer.status != 401)
+
+
 # How each example is had. The organization has a model of its own, which the list's example does not show.
 ASK: Mapping[str, Callable[[Stage], Response]] = {
     "ListModels": lambda stage: stage.ask("/v1/models", sign(member("organization-test-unknown"))),
@@ -169,6 +176,7 @@ ASK: Mapping[str, Callable[[Stage], Response]] = {
     "Error404 not_found": lambda stage: stage.ask("/v1/models/.."),
     "Error405 method_not_allowed": lambda stage: stage.ask(method="POST"),
     "Error413 request_too_large": lambda stage: stage.ask(body=b"a" * 70_000),
+    "Error429 rate_limited": limited,
     "Error431 request_too_large": lambda stage: stage.ask(headers={"x-long": "a" * 40_000}),
     "Error500 internal_error": lambda stage: stage.broken.rest("/v1/models/gpt-4o", stage.keys.reader),
     "Error503 unavailable": unavailable,
