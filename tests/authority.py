@@ -18,7 +18,8 @@ from cryptography.x509.oid import NameOID
 from tests.issuer import ec_key
 
 HERE = ("localhost", "127.0.0.1")
-_LIFE = timedelta(days=30)
+# Before and after the moment of its making.
+LIFE = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class Authority:
         )
 
 
-EXPIRED = -2 * _LIFE
-NOT_YET = 2 * _LIFE
+EXPIRED = -2 * LIFE
+NOT_YET = 2 * LIFE
 
 
 def rename(folder: Path, issued: Issued) -> tuple[Path, Path]:
@@ -100,6 +101,17 @@ def mount(folder: Path, issued: Issued) -> tuple[Path, Path]:
     return folder / "tls.crt", folder / "tls.key"
 
 
+def link(folder: Path, issued: Issued) -> tuple[Path, Path]:
+    """Puts a pair into a folder as certbot does: symbolic links, which are taken away and made again."""
+    folder.mkdir(exist_ok=True)
+    version = folder.with_name(os.urandom(8).hex())
+    rename(version, issued)
+    for name in ("tls.crt", "tls.key"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(version / name)
+    return folder / "tls.crt", folder / "tls.key"
+
+
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, shifted: timedelta
 ) -> x509.CertificateBuilder:
@@ -110,8 +122,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _LIFE)
-        .not_valid_after(now + _LIFE)
+        .not_valid_before(now - LIFE)
+        .not_valid_after(now + LIFE)
     )
 
 

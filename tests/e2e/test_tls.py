@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shlex
 import ssl
@@ -12,18 +13,21 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from modelservice.certificates.files import PemFile
+from modelservice.edge.probe import answers
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.authority import EXPIRED, Issued, mount, rename, replace
+from tests.authority import EXPIRED, Issued, link, mount, rename, replace
 from tests.conftest import prepare
 from tests.contract.test_errors import bearer
-from tests.harness import DEADLINE, Place, Process, wait_until
+from tests.harness import DEADLINE, ROOT, Place, Process, wait_until
 from tests.tls import (
     AUTHORITY,
     CLIENT,
@@ -123,6 +127,15 @@ def test_callers_can_tell_who_is_there(secure: Secure) -> None:
             assert grpc.StatusCode.UNAVAILABLE == refused.value.code()
 
 
+def test_run_asks_only_an_envoy_that_shows_its_certificate(secure: Secure) -> None:
+    address = ("127.0.0.1", secure.place.http_port)
+
+    assert answers(address, secure.key, certificate=PemFile("", secure.place.folder / "edge" / "tls.crt"))
+    assert not answers(address, secure.key, certificate=PemFile("", secure.place.folder / "server" / "tls.crt"))
+    assert not answers(address, secure.key, certificate=PemFile("", secure.place.folder / "none"))
+    assert not answers(address, secure.key)
+
+
 @pytest.mark.parametrize("port", ["http_port", "grpc_port"])
 def test_tls_1_1_is_refused(secure: Secure, port: str) -> None:
     context = trusting()
@@ -202,7 +215,19 @@ def test_no_key_is_in_a_log_or_in_what_is_written_for_envoy(secure: Secure) -> N
     assert "BEGIN" not in written
 
 
-@pytest.mark.parametrize("renew", [rename, mount], ids=["each file by a rename", "all at once, as Kubernetes does"])
+def link_and_tell(folder: Path, issued: Issued) -> tuple[Path, Path]:
+    """Renews as certbot does, with README's hook."""
+    files = link(folder, issued)
+    (hook,) = re.findall(r"--deploy-hook '(.*?)'", (ROOT / "README.md").read_text())
+    subprocess.run(["sh", "-c", hook], env={"RENEWED_LINEAGE": str(folder)} | os.environ, check=True)
+    return files
+
+
+@pytest.mark.parametrize(
+    "renew",
+    [rename, mount, link_and_tell],
+    ids=["each file by a rename", "all at once, as Kubernetes does", "links, as certbot does, and a hook"],
+)
 def test_a_certificate_is_renewed_and_no_connection_is_dropped(place: Place, renew: Renew) -> None:
     secured(place, renew=renew)
     key = prepare(place).reader

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import subprocess
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 import yaml
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import HealthServicer
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
-from tests.authority import Authority, rename, replace
+from modelservice.rpc.servicers import MODEL_SERVICE
+from tests.authority import EXPIRED, Authority, Issued, rename, replace
 from tests.conftest import prepare
 from tests.e2e.test_edge import envoy
 from tests.harness import Place, Process, wait_until
@@ -89,6 +96,36 @@ def test_envoy_wants_the_name_that_it_was_told(place: Place) -> None:
         rename(place.folder / "server", AUTHORITY.issue(NAME, "other.internal"))
         wait_until(place.ready, "Envoy believes the server")
         assert 200 == place.rest("/v1/models", key).status
+
+
+def test_envoy_wants_a_certificate_that_has_not_expired(place: Place) -> None:
+    between(place)
+    configuration = elsewhere(place)
+    health = HealthServicer()
+    health.set(MODEL_SERVICE, health_pb2.HealthCheckResponse.SERVING)
+
+    def show(issued: Issued) -> grpc.Server:
+        # The service itself would not start with one that has.
+        server = grpc.server(ThreadPoolExecutor(2))
+        add_HealthServicer_to_server(health, server)
+        server.add_secure_port(place.grpc, grpc.ssl_server_credentials([(issued.key, issued.certificate)]))
+        server.start()
+        return server
+
+    with envoy(place, configuration, place.folder):
+        expired = show(AUTHORITY.issue(NAME, shifted=EXPIRED))
+        wait_until(lambda: stat(place, "fail_verify_error") > 0, "Envoy has looked at it")
+        assert not place.ready()
+        expired.stop(None).wait()
+        valid = show(AUTHORITY.issue(NAME))
+        wait_until(place.ready, "Envoy believes the server")
+        valid.stop(None).wait()
+
+
+def stat(place: Place, name: str) -> int:
+    """Returns a number of Envoy's about its connections to the server."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{place.admin_port}/stats?filter=modelservice.ssl.{name}$") as answer:
+        return int(answer.read().decode().rpartition(": ")[2])
 
 
 @pytest.mark.parametrize("name", ["*.internal", "127.0.0.1", "::1", "spiffe://internal/models"])

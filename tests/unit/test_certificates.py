@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,10 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from modelservice.certificates.files import PairFiles, PemFile
 from modelservice.certificates.reading import read_authority, read_pair
 from modelservice.errors import InvalidSettingError
-from tests.authority import EXPIRED, NOT_YET, Authority, Issued, rename
+from modelservice.rpc.credentials import ServerCertificate
+from modelservice.telemetry import make_log
+from tests.authority import EXPIRED, LIFE, NOT_YET, Authority, Issued, rename
+from tests.harness import wait_until
 from tests.issuer import rsa_key
 
 AUTHORITY = Authority()
@@ -99,3 +103,21 @@ def test_an_authority_is_certificates(tmp_path: Path) -> None:
     file.write_bytes(GOOD.key)
     with pytest.raises(InvalidSettingError, match=rf"^CA: {file} holds no certificate in PEM$"):
         read_authority(PemFile("CA", file))
+
+
+def test_a_certificate_that_expires_meanwhile_is_said_once_and_serves_on(tmp_path: Path) -> None:
+    lines = io.StringIO()
+    files = put(tmp_path, AUTHORITY.issue(shifted=timedelta(seconds=3) - LIFE))
+    served = ServerCertificate(files, None, make_log(lines, "info"))
+
+    def said() -> int:
+        served.look()
+        return lines.getvalue().count("the certificate is not renewed")
+
+    wait_until(said, "it has expired")
+    assert 1 == said()
+    assert "CERTIFICATE: has expired, on 20" in lines.getvalue()
+
+    put(tmp_path, GOOD)
+    assert 1 == said()
+    assert 1 == lines.getvalue().count("certificate renewed")
