@@ -22,9 +22,11 @@ from modelservice.auth.token import TokenRules, TokenVerifier
 from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.snapshot import Snapshot
-from modelservice.config import Address, Settings, Tokens
+from modelservice.certificates.reading import read_authority, read_pair
+from modelservice.config import Address, Settings, Tls, Tokens
 from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
+from modelservice.rpc.credentials import ServerCertificate
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
 from modelservice.store.access import Access
@@ -94,9 +96,11 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
         stop: When to stop.
 
     Raises:
-        InvalidSettingError: An address is not to be had, or the file of the issuer's keys cannot be used.
+        InvalidSettingError: An address is not to be had, or a file of certificates or of the issuer's keys cannot be
+            used.
     """
     require_key_file(settings.tokens)
+    certificate = _certificate(settings.tls, log)
     keys = _issuer_keys(settings.tokens, log) if settings.tokens else None
     tokens = _verifier(settings.tokens, keys) if settings.tokens and keys else None
     database = Database(settings.database_url, Access.READ, kept=True)
@@ -106,13 +110,14 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     server = Server(fresh or catalogue, make_gate(tokens), log, metrics, budget, reflection_enabled=settings.reflection)
     metrics.show(lambda: _state(catalogue, server))
     endpoint = _endpoint(settings.metrics_address, metrics, log)
-    if not server.start(str(settings.grpc_address)):
+    if not server.start(str(settings.grpc_address), certificate):
         raise InvalidSettingError(
             f"MODELSERVICE_GRPC_ADDRESS: cannot listen on {settings.grpc_address}: it is taken, or not of this machine"
         )
     log.info(
         "listening",
         address=str(settings.grpc_address),
+        tls=("mutual" if certificate.mutual else "on") if certificate else "off",
         metrics=str(settings.metrics_address or "off"),
         database=database.name,
     )
@@ -138,6 +143,8 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     database.close()
     if keys:
         keys.close()
+    if certificate:
+        certificate.close()
     if endpoint:
         endpoint.close()
     log.info("stopped")
@@ -156,6 +163,20 @@ def require_key_file(tokens: Tokens | None) -> None:
             raise InvalidSettingError(f"MODELSERVICE_JWT_JWKS: {error}") from None
 
 
+def require_certificates(tls: Tls) -> None:
+    """Makes sure that the files of certificates can be used: Envoy would say it in its own words, and go on waiting.
+
+    Raises:
+        InvalidSettingError: They cannot.
+    """
+    for pair in (tls.edge, tls.server, tls.upstream and tls.upstream.pair):
+        if pair:
+            read_pair(pair)
+    for authority in (tls.client_authority, tls.upstream and tls.upstream.authority):
+        if authority:
+            read_authority(authority)
+
+
 def make_gate(tokens: TokenVerifier | None) -> Gate:
     """Returns what decides who may pass.
 
@@ -167,6 +188,10 @@ def make_gate(tokens: TokenVerifier | None) -> Gate:
         return authenticate(authorization, snapshot, tokens, time.time())
 
     return Gate(authenticate=caller, viewer=viewer)
+
+
+def _certificate(tls: Tls, log: FilteringBoundLogger) -> ServerCertificate | None:
+    return ServerCertificate(tls.server, tls.client_authority, log) if tls.server else None
 
 
 def _endpoint(address: Address | None, metrics: Metrics, log: FilteringBoundLogger) -> MetricsEndpoint | None:

@@ -156,7 +156,7 @@ def test_two_on_the_same_addresses_are_not_possible(place: Place) -> None:
             "MODELSERVICE_NOTHING: there is no such setting (`modelservice config` lists them)",
         ),
         (
-            {"MODELSERVICE_GRPC_ADDRESS": "192.0.2.1:5"},
+            {"MODELSERVICE_GRPC_ADDRESS": "192.0.2.1:5", "MODELSERVICE_ALLOW_PLAINTEXT": "true"},
             "MODELSERVICE_GRPC_ADDRESS: cannot listen on 192.0.2.1:5: Cannot assign requested address",
         ),
         (

@@ -57,8 +57,8 @@ class Attempt:
         method: Its path.
         data: The request's bytes.
         metadata: Its metadata.
-        is_authorized: Whether its credential is good, and there is but that one. None where that depends on the way: Envoy
-            takes the name of an organization away.
+        is_authorized: Whether its credential is good, and there is but that one. None where that depends on the way:
+            Envoy takes the name of an organization away.
     """
 
     method: str

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from modelservice.config import SETTINGS, Address, Tokens, load, shown
+from modelservice.certificates.files import PairFiles, PemFile
+from modelservice.config import SETTINGS, Address, Tls, Tokens, Upstream, load, shown
 from modelservice.errors import InvalidSettingError
 
 
@@ -76,6 +78,21 @@ WRONG = {
     "JWT_ALGORITHMS": ["none", "HS256", "RS256 HS256", "RS256,ES256", "rs256", " "],
     "JWT_LEEWAY": ["-1", "301", "nan", "x"],
     "JWT_REQUIRED_ROLE": ["a b"],
+    **{
+        name: ["-----BEGIN PRIVATE KEY-----", "a\nb", "a\0b"]
+        for name in (
+            "TLS_CERTIFICATE",
+            "TLS_KEY",
+            "GRPC_TLS_CERTIFICATE",
+            "GRPC_TLS_KEY",
+            "GRPC_TLS_CLIENT_CA",
+            "GRPC_TLS_CA",
+            "GRPC_TLS_CLIENT_CERTIFICATE",
+            "GRPC_TLS_CLIENT_KEY",
+        )
+    },
+    "GRPC_TLS_SERVER_NAME": ["a b", "256.0.0.1", "a..b", "https://models.internal", "spiffe://a b", "*", "::x"],
+    "ALLOW_PLAINTEXT": ["yes", "1"],
 }
 
 
@@ -233,3 +250,117 @@ def test_half_a_configuration_is_refused(missing: str) -> None:
 def test_what_needs_an_issuer_is_refused_without(given: dict[str, str], needed: str) -> None:
     with pytest.raises(InvalidSettingError, match=rf"^MODELSERVICE_{needed}: must be set, because "):
         tokens(**given)
+
+
+def tls(**settings: str) -> Tls:
+    return load({f"MODELSERVICE_{name}": value for name, value in settings.items()}).tls
+
+
+EDGE = {"TLS_CERTIFICATE": "a.crt", "TLS_KEY": "a.key"}
+SERVER = {"GRPC_TLS_CERTIFICATE": "b.crt", "GRPC_TLS_KEY": "b.key"}
+TRUST = {"GRPC_TLS_CA": "ca.crt", "GRPC_TLS_SERVER_NAME": "Models.Internal"}
+SHOWN = {"GRPC_TLS_CLIENT_CERTIFICATE": "c.crt", "GRPC_TLS_CLIENT_KEY": "c.key"}
+CLIENT_CA = {"GRPC_TLS_CLIENT_CA": "clients.crt"}
+PLAIN = Address("127.0.0.1", 1)
+
+
+def pair(prefix: str, name: str) -> PairFiles:
+    return PairFiles(
+        PemFile(f"MODELSERVICE_{prefix}_CERTIFICATE", Path(f"{name}.crt")),
+        PemFile(f"MODELSERVICE_{prefix}_KEY", Path(f"{name}.key")),
+    )
+
+
+def test_every_file_of_tls_knows_the_setting_that_names_it() -> None:
+    assert Tls(
+        edge=pair("TLS", "a"),
+        server=pair("GRPC_TLS", "b"),
+        client_authority=PemFile("MODELSERVICE_GRPC_TLS_CLIENT_CA", Path("clients.crt")),
+        upstream=Upstream(
+            authority=PemFile("MODELSERVICE_GRPC_TLS_CA", Path("ca.crt")),
+            server_name="models.internal",
+            pair=pair("GRPC_TLS_CLIENT", "c"),
+        ),
+        plaintext_allowed=False,
+    ) == tls(**EDGE, **SERVER, **TRUST, **SHOWN, **CLIENT_CA)
+    assert Tls(edge=None, server=None, client_authority=None, upstream=None, plaintext_allowed=True) == tls(
+        ALLOW_PLAINTEXT="true"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("::0001", "::1"), ("10.0.0.1", "10.0.0.1"), ("spiffe://a/B", "spiffe://a/B")]
+)
+def test_a_server_may_be_named_in_other_ways_than_by_its_host(given: str, expected: str) -> None:
+    upstream = tls(GRPC_TLS_CA="ca.crt", GRPC_TLS_SERVER_NAME=given).upstream
+
+    assert upstream
+    assert expected == upstream.server_name
+
+
+@pytest.mark.parametrize(
+    ("given", "needed"),
+    [
+        *((half, other) for both in (EDGE, SERVER, TRUST) for half, other in zip(both, reversed(both), strict=True)),
+        ("GRPC_TLS_CLIENT_CA", "GRPC_TLS_CERTIFICATE"),
+        ("GRPC_TLS_CLIENT_CERTIFICATE", "GRPC_TLS_CLIENT_KEY"),
+        ("GRPC_TLS_CLIENT_KEY", "GRPC_TLS_CLIENT_CERTIFICATE"),
+    ],
+)
+def test_half_of_what_tls_needs_is_refused(given: str, needed: str) -> None:
+    line = f"^MODELSERVICE_{needed}: must be set, because MODELSERVICE_{given} is$"
+    with pytest.raises(InvalidSettingError, match=line):
+        tls(**{given: "models.internal"})
+
+
+def test_a_certificate_for_nobody_is_refused() -> None:
+    with pytest.raises(InvalidSettingError, match=r"^MODELSERVICE_GRPC_TLS_CA: must be set, because .*CLIENT_CERT"):
+        tls(**SHOWN)
+
+
+@pytest.mark.parametrize(
+    ("given", "needed"),
+    [(SERVER, "GRPC_TLS_CA"), (SERVER | TRUST | CLIENT_CA, "GRPC_TLS_CLIENT_CERTIFICATE")],
+)
+def test_an_envoy_that_could_not_talk_to_the_server_is_refused(given: dict[str, str], needed: str) -> None:
+    with pytest.raises(InvalidSettingError, match=rf"^MODELSERVICE_{needed}: must be set, because "):
+        tls(**given).require_edge(PLAIN)
+
+    # The server alone is not concerned.
+    tls(**given).require_server(PLAIN)
+
+
+def test_an_envoy_that_wants_tls_of_a_server_that_has_none_is_refused() -> None:
+    with pytest.raises(InvalidSettingError, match=r"^MODELSERVICE_GRPC_TLS_CERTIFICATE: must be set, because "):
+        tls(**TRUST).require_server_for_edge()
+
+    tls(**TRUST, **SERVER).require_server_for_edge()
+    # Where the server runs elsewhere, it has its own settings.
+    tls(**TRUST).require_edge(PLAIN)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.1.1.1", "::", "::ffff:10.1.1.1"])  # noqa: S104
+def test_plain_text_beyond_loopback_needs_a_setting_that_says_so(host: str) -> None:
+    address = Address(host, 5)
+
+    with pytest.raises(InvalidSettingError) as edge:
+        tls().require_edge(address)
+    with pytest.raises(InvalidSettingError) as server:
+        tls(**EDGE).require_server(address)
+
+    assert (
+        f"MODELSERVICE_HTTP_ADDRESS: {address} is not loopback, and would be plain text: "
+        "set MODELSERVICE_TLS_CERTIFICATE, or MODELSERVICE_ALLOW_PLAINTEXT to true"
+    ) == str(edge.value)
+    assert str(server.value).startswith(f"MODELSERVICE_GRPC_ADDRESS: {address} is not loopback")
+    assert "set MODELSERVICE_GRPC_TLS_CERTIFICATE, or MODELSERVICE_ALLOW_PLAINTEXT" in str(server.value)
+    tls(**EDGE).require_edge(address)
+    tls(**SERVER).require_server(address)
+    tls(ALLOW_PLAINTEXT="true").require_edge(address)
+    tls(ALLOW_PLAINTEXT="true").require_server(address)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1"])
+def test_plain_text_on_loopback_needs_nothing(host: str) -> None:
+    tls().require_edge(Address(host, 5))
+    tls().require_server(Address(host, 5))

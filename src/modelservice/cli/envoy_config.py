@@ -39,5 +39,6 @@ def envoy_config(out: Path, found_at: Path | None, upstreams: tuple[tuple[str, i
     Without --upstream, Envoy expects one server, on MODELSERVICE_GRPC_ADDRESS.
     """
     settings = config.load(os.environ)
+    settings.tls.require_edge(settings.http_address)
     edge = Edge.of(settings, upstreams)
     click.echo(write_configuration(edge, out, found_at or out.absolute()))

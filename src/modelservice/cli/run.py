@@ -41,8 +41,12 @@ def run(*, demo: bool, count: int) -> None:
     settings = config.load(os.environ)
     stop = app.Stop(restarts=True)
     stop.listen()
+    settings.tls.require_edge(settings.http_address)
+    settings.tls.require_server(settings.grpc_address)
+    settings.tls.require_server_for_edge()
     require_free(*_addresses(settings, count))
     app.require_key_file(settings.tokens)
+    app.require_certificates(settings.tls)
     envoy = find_envoy(settings.envoy_binary)
     if demo:
         demonstration.prepare(settings.database_url)
@@ -66,20 +70,24 @@ def _addresses(settings: Settings, count: int) -> list[tuple[str, Address]]:
     return addresses + own
 
 
+def _url(settings: Settings) -> str:
+    return f"{'https' if settings.tls.edge else 'http'}://{settings.http_address.reachable()}/v1/models"
+
+
 def _show_ready(settings: Settings, count: int) -> None:
-    http = settings.http_address.reachable()
     servers = str(settings.grpc_address)
     if count > 1:
         servers += f" to {settings.grpc_address.port + count - 1}"
-    click.echo(f"ready: REST on http://{http}/v1/models, gRPC on {servers} and {http}")
+    click.echo(f"ready: REST on {_url(settings)}, gRPC on {servers} and {settings.http_address.reachable()}")
 
 
 def _show_demo(settings: Settings, processes: Processes, stop: app.Stop) -> None:
-    http = settings.http_address.reachable()
     key = demonstration.make_key(settings.database_url)
     if key is None:
         click.echo("the demo key was shown when it was made; `modelservice keys create` makes another")
         return
-    if processes.wait_until(lambda: probe.answers(http, key.text), stop.requested):
+    http, edge = settings.http_address.reachable(), settings.tls.edge
+    certificate = edge.certificate if edge else None
+    if processes.wait_until(lambda: probe.answers(http, key.text, certificate=certificate), stop.requested):
         click.echo(f"a key of the organization {demonstration.ORGANIZATION}, shown this once:")
-        click.echo(f'curl -H "Authorization: Bearer {key.text}" http://{http}/v1/models')
+        click.echo(f'curl -H "Authorization: Bearer {key.text}" {_url(settings)}')

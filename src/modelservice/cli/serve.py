@@ -18,6 +18,7 @@ def serve() -> None:
     settings = config.load(os.environ)
     stop = app.Stop()
     stop.listen()
+    settings.tls.require_server(settings.grpc_address)
     # gRPC would say it too, but in its own words besides.
     require_free(*worker_addresses(settings, 0).items())
     app.serve(settings, telemetry.make_log(sys.stderr, settings.log_level, settings.log_format), stop)

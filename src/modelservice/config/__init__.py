@@ -2,6 +2,8 @@
 
 from modelservice.config.kinds import Address
 from modelservice.config.loading import load, shown
-from modelservice.config.settings import PREFIX, SETTINGS, Settings, Tokens
+from modelservice.config.setting import PREFIX
+from modelservice.config.settings import SETTINGS, Settings, Tokens
+from modelservice.config.tls import Tls, Upstream
 
-__all__ = ["PREFIX", "SETTINGS", "Address", "Settings", "Tokens", "load", "shown"]
+__all__ = ["PREFIX", "SETTINGS", "Address", "Settings", "Tls", "Tokens", "Upstream", "load", "shown"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -183,3 +184,21 @@ def key_set_source(text: str) -> str:
     if not url.hostname or url.port == 0 or "@" in url.netloc or url.fragment:
         raise ValueError
     return text
+
+
+def path(text: str) -> Path | None:
+    """Reads a path; empty for none. What stands in such a file, put in the path's place, is none."""
+    if "-----" in text or not text.isprintable():
+        raise ValueError
+    return Path(text) if text else None
+
+
+def server_name(text: str) -> str:
+    """Reads a name that a certificate may have: a host's, an IP address, or a SPIFFE id; empty for none."""
+    if re.fullmatch(r"spiffe://[!-~]+", text):
+        return text
+    if ":" in text or re.fullmatch(r"[0-9.]+", text):
+        return str(ipaddress.ip_address(text))
+    if not re.fullmatch(r"([A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*)?", text):
+        raise ValueError
+    return text.lower()

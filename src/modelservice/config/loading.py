@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from modelservice.config.settings import PREFIX, SETTINGS, Setting, Settings
+from modelservice.config.setting import PREFIX, Setting
+from modelservice.config.settings import SETTINGS, Settings
+from modelservice.config.tls import take_tls
 from modelservice.config.tokens import take_tokens
 from modelservice.errors import InvalidSettingError
 
@@ -33,8 +35,8 @@ def load(environment: Mapping[str, str]) -> Settings:
         except (ValueError, KeyError):
             # The value itself stays out of the message: it may be a URL with a password.
             raise InvalidSettingError(f"{setting.name}: must be {setting.bounds}") from None
-    tokens = take_tokens(values)
-    return Settings(**values, tokens=tokens)
+    tokens, tls = take_tokens(values), take_tls(values)
+    return Settings(**values, tokens=tokens, tls=tls)
 
 
 def shown(environment: Mapping[str, str]) -> dict[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from modelservice.config.kinds import (
     JWT_ALGORITHMS,
@@ -26,8 +25,8 @@ from modelservice.config.kinds import (
     words,
     zero_or_between,
 )
-
-PREFIX: Final = "MODELSERVICE_"
+from modelservice.config.setting import Setting
+from modelservice.config.tls import TLS_SETTINGS, Tls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,10 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The service's settings. `SETTINGS` says what each means; `tokens` is made of several (None without an issuer)."""
+    """The service's settings. `SETTINGS` says what each means.
+
+    Two are made of several: `tokens` (None without an issuer) and `tls`.
+    """
 
     database_url: str
     grpc_address: Address
@@ -80,34 +82,7 @@ class Settings:
     trusted_proxies: int
     prompt_quota_bytes: int
     tokens: Tokens | None
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting.
-
-    Attributes:
-        field: Its name in `Settings`.
-        default: The text that stands for it when it is not set.
-        bounds: What it may be.
-        meaning: What it does, in a sentence.
-        parse: Makes the value of the text, or raises ValueError.
-        unit: Of a number.
-        show: Makes the text without any secret.
-    """
-
-    field: str
-    default: str
-    bounds: str
-    meaning: str
-    parse: Callable[[str], Any]
-    unit: str = ""
-    show: Callable[[str], str] = str
-
-    @property
-    def name(self) -> str:
-        """The environment variable."""
-        return PREFIX + self.field.upper()
+    tls: Tls
 
 
 _ADDRESS_BOUNDS: Final = "an IP address and a port, as 127.0.0.1:1234 or [::1]:1234"
@@ -342,4 +317,5 @@ SETTINGS: Final = (
         "empty: none.",
         one_word,
     ),
+    *TLS_SETTINGS,
 )

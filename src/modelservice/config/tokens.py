@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from modelservice.config.settings import PREFIX, Tokens
+from modelservice.config.setting import PREFIX
+from modelservice.config.settings import Tokens
 from modelservice.errors import InvalidSettingError
 
 # Where Stytch B2B's session JWTs name the organization.

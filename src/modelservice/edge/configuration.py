@@ -13,8 +13,10 @@ from typing import Any, Final, Self
 
 import yaml
 
-from modelservice.config import Settings
+from modelservice.certificates.files import PairFiles
+from modelservice.config import Settings, Upstream
 from modelservice.edge.rates import Rates, limit_rates
+from modelservice.edge.tls import secure
 from modelservice.errors import EdgeError
 
 CONFIGURATION: Final = "envoy.yaml"
@@ -42,6 +44,8 @@ class Edge:
         cache_ttl: For how long Envoy answers the same request by itself, in seconds.
         max_age: For how long callers may take an answer for fresh, in seconds.
         rates: How much one caller may ask.
+        certificate: What it shows its callers; None for plain text.
+        trust: How it talks TLS to the servers; None for plain text.
     """
 
     http: tuple[str, int]
@@ -52,6 +56,8 @@ class Edge:
     cache_ttl: float
     max_age: int
     rates: Rates
+    certificate: PairFiles | None
+    trust: Upstream | None
 
     @classmethod
     def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = ()) -> Self:
@@ -65,6 +71,8 @@ class Edge:
             cache_ttl=settings.edge_cache_ttl,
             max_age=settings.client_cache_max_age,
             rates=Rates(settings.rate_per_address, settings.rate_per_credential, settings.trusted_proxies),
+            certificate=settings.tls.edge,
+            trust=settings.tls.upstream,
         )
 
 
@@ -85,15 +93,17 @@ def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
     package = resources.files("modelservice.edge")
     source: dict[str, Any] = yaml.safe_load((package / CONFIGURATION).read_text(encoding="utf-8"))
     configured = _configured(source, edge, found_at)
-    path = folder / CONFIGURATION
+    secrets = secure(configured, edge.certificate, edge.trust, found_at)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in _FILES:
             (folder / name).write_bytes((package / name).read_bytes())
-        path.write_text(yaml.dump(configured, Dumper=_PlainDumper, sort_keys=False, width=120), encoding="utf-8")
+        for name, content in {CONFIGURATION: configured, **secrets}.items():
+            text = yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, width=120)
+            (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise EdgeError(f"cannot write {error.filename}: {os.strerror(error.errno or 0)}") from None
-    return path
+    return folder / CONFIGURATION
 
 
 def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str, Any]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from typing import Any, Final
+
+from modelservice.certificates.files import PemFile
+from modelservice.certificates.reading import read_leaf
+from modelservice.errors import InvalidSettingError
 
 # In seconds; everything asked is on this machine.
 _TIMEOUT: Final = 2.0
@@ -20,16 +25,17 @@ def health(admin: tuple[str, int]) -> dict[tuple[str, int], bool]:
         return {}
 
 
-def answers(address: tuple[str, int], key: str | None = None) -> bool:
+def answers(address: tuple[str, int], key: str | None = None, *, certificate: PemFile | None = None) -> bool:
     """Says whether a request passes through Envoy and the server behind it.
 
     Args:
         address: Where Envoy listens.
         key: An API key, which must be accepted. Without one, the server's refusal is the sign: Envoy does not know
             these words.
+        certificate: What Envoy must show; None for plain text.
     """
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    status, body = _request("GET", address, "/v1/models", headers)
+    status, body = _request("GET", address, "/v1/models", headers, certificate)
     if key:
         return status == http.client.OK
     try:
@@ -61,13 +67,35 @@ def _is_healthy(status: dict[str, Any]) -> bool:
     return status == {"eds_health_status": "HEALTHY"}
 
 
-def _request(method: str, address: tuple[str, int], path: str, headers: dict[str, str]) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(*address, timeout=_TIMEOUT)
+class _PinnedConnection(http.client.HTTPSConnection):
+    """Talks to who shows one certificate, for whichever name that was made: nobody else hears the request."""
+
+    def __init__(self, host: str, port: int, certificate: PemFile) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        super().__init__(host, port, timeout=_TIMEOUT, context=context)
+        self._certificate = certificate
+
+    def connect(self) -> None:
+        super().connect()
+        if self.sock.getpeercert(binary_form=True) != read_leaf(self._certificate):
+            raise ssl.SSLCertVerificationError
+
+
+def _request(
+    method: str, address: tuple[str, int], path: str, headers: dict[str, str], certificate: PemFile | None = None
+) -> tuple[int, bytes]:
+    connection = (
+        _PinnedConnection(*address, certificate)
+        if certificate
+        else http.client.HTTPConnection(*address, timeout=_TIMEOUT)
+    )
     try:
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
         return response.status, response.read()
-    except (OSError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException, InvalidSettingError):
         return 0, b""
     finally:
         connection.close()

@@ -60,6 +60,7 @@ class Processes:
     def __init__(self, envoy: str, edge: Edge, workers: Workers, hurried: threading.Event) -> None:
         self._envoy_path = envoy
         self._edge = edge
+        self._certificate = edge.certificate.certificate if edge.certificate else None
         self._workers = workers
         self._hurried = hurried
         self._folder = tempfile.TemporaryDirectory(prefix="modelservice-")
@@ -114,7 +115,9 @@ class Processes:
 
         def ready() -> bool:
             health = self._health()
-            return all(health.get(upstream) for upstream in self._workers.upstreams) and probe.answers(http)
+            if not all(health.get(upstream) for upstream in self._workers.upstreams):
+                return False
+            return probe.answers(http, certificate=self._certificate)
 
         if not self.wait_until(ready, stop):
             return False

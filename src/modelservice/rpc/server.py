@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.boundary import Boundary
+from modelservice.rpc.credentials import ServerCertificate
 from modelservice.rpc.health import HEALTH_SERVICE, Health
 from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
 from modelservice.telemetry import LineBudget
@@ -74,14 +75,18 @@ class Server:
             reflection.enable_server_reflection(names, self._server)
         self._server.add_generic_rpc_handlers((UnknownMethods(boundary),))
 
-    def start(self, address: str) -> bool:
+    def start(self, address: str, certificate: ServerCertificate | None = None) -> bool:
         """Begins to listen. Says whether the address was to be had.
 
         Args:
             address: `host:port`.
+            certificate: What callers are shown; None for plain text.
         """
         try:
-            self._server.add_insecure_port(address)
+            if certificate:
+                self._server.add_secure_port(address, certificate.credentials())
+            else:
+                self._server.add_insecure_port(address)
         except RuntimeError:
             return False
         self._server.start()

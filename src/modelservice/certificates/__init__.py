@@ -1,0 +1,1 @@
+"""Certificates and their keys, as files: read, checked, and read again when they are renewed."""

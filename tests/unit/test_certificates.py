@@ -1,0 +1,123 @@
+"""A certificate that cannot be used is found out before callers do, in one line that names the setting."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+from modelservice.certificates.files import PairFiles, PemFile
+from modelservice.certificates.reading import read_authority, read_pair
+from modelservice.errors import InvalidSettingError
+from modelservice.rpc.credentials import ServerCertificate
+from modelservice.telemetry import make_log
+from tests.authority import EXPIRED, LIFE, NOT_YET, Authority, Issued, rename
+from tests.harness import wait_until
+from tests.issuer import rsa_key
+
+AUTHORITY = Authority()
+
+
+def put(folder: Path, issued: Issued) -> PairFiles:
+    certificate, key = rename(folder, issued)
+    return PairFiles(PemFile("CERTIFICATE", certificate), PemFile("KEY", key))
+
+
+def encrypted() -> Issued:
+    key = ec.generate_private_key(ec.SECP256R1())
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    return Issued(AUTHORITY.issue(key=key).certificate, text)
+
+
+GOOD = AUTHORITY.issue()
+WRONG: dict[str, tuple[Callable[[], Issued], str]] = {
+    "no certificate": (lambda: Issued(b"x", GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
+    "an empty file": (lambda: Issued(b"", GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
+    "DER": (lambda: Issued(GOOD.der, GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
+    "a key instead": (lambda: Issued(GOOD.key, GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
+    "no key": (lambda: Issued(GOOD.certificate, b"x"), "KEY: {}/tls.key holds no private key in PEM"),
+    "a cut key": (lambda: Issued(GOOD.certificate, GOOD.key[:-60]), "KEY: {}/tls.key holds no private key in PEM"),
+    "a certificate instead": (
+        lambda: Issued(GOOD.certificate, GOOD.certificate),
+        "KEY: {}/tls.key holds no private key in PEM",
+    ),
+    "encrypted": (encrypted, "KEY: {}/tls.key is encrypted: the key must be there without a passphrase"),
+    "another key": (lambda: Issued(GOOD.certificate, AUTHORITY.issue().key), "KEY: is not the key of CERTIFICATE"),
+    "a short key": (
+        lambda: AUTHORITY.issue(key=rsa_key("short", 1024)),
+        "KEY: an RSA key must have 2048 bits at least, not 1024",
+    ),
+    "a huge file": (lambda: Issued(b" " * 1_000_001, b""), "CERTIFICATE: {}/tls.crt is larger than 1,000,000 bytes"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_pair_that_cannot_be_used_is_one_line(tmp_path: Path, what: str) -> None:
+    make, line = WRONG[what]
+    files = put(tmp_path, make())
+
+    with pytest.raises(InvalidSettingError) as raised:
+        read_pair(files)
+
+    assert line.format(tmp_path) == str(raised.value)
+
+
+@pytest.mark.parametrize(("shifted", "said"), [(EXPIRED, "has expired, on 20"), (NOT_YET, "is not valid before 20")])
+def test_a_certificate_is_not_taken_outside_its_time(tmp_path: Path, shifted: timedelta, said: str) -> None:
+    files = put(tmp_path, AUTHORITY.issue(shifted=shifted))
+
+    with pytest.raises(InvalidSettingError, match=f"^CERTIFICATE: {said}"):
+        read_pair(files)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    files = put(tmp_path, GOOD)
+    files.key.path.unlink()
+
+    with pytest.raises(InvalidSettingError, match=rf"^KEY: cannot read {tmp_path}/tls.key: No such file or directory$"):
+        read_pair(files)
+    files.key.path.mkdir()
+    with pytest.raises(InvalidSettingError, match=rf"^KEY: cannot read {tmp_path}/tls.key: Is a directory$"):
+        read_pair(files)
+
+
+@pytest.mark.parametrize("issued", [GOOD, AUTHORITY.issue(key=rsa_key("key-1"))], ids=["ECDSA", "RSA"])
+def test_a_pair_is_read_with_its_chain_and_its_key_is_not_shown(tmp_path: Path, issued: Issued) -> None:
+    pair = read_pair(put(tmp_path, Issued(issued.certificate + AUTHORITY.certificate, issued.key)))
+
+    assert (issued.certificate + AUTHORITY.certificate, issued.key) == (pair.chain, pair.key)
+    assert "PRIVATE" not in repr(pair)
+
+
+def test_an_authority_is_certificates(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    bundle = AUTHORITY.certificate + Authority("other").certificate
+    file.write_bytes(bundle)
+    assert bundle == read_authority(PemFile("CA", file))
+
+    file.write_bytes(GOOD.key)
+    with pytest.raises(InvalidSettingError, match=rf"^CA: {file} holds no certificate in PEM$"):
+        read_authority(PemFile("CA", file))
+
+
+def test_a_certificate_that_expires_meanwhile_is_said_once_and_serves_on(tmp_path: Path) -> None:
+    lines = io.StringIO()
+    files = put(tmp_path, AUTHORITY.issue(shifted=timedelta(seconds=3) - LIFE))
+    served = ServerCertificate(files, None, make_log(lines, "info"))
+
+    def said() -> int:
+        served.look()
+        return lines.getvalue().count("the certificate is not renewed")
+
+    wait_until(said, "it has expired")
+    assert 1 == said()
+    assert "CERTIFICATE: has expired, on 20" in lines.getvalue()
+
+    put(tmp_path, GOOD)
+    assert 1 == said()
+    assert 1 == lines.getvalue().count("certificate renewed")
