@@ -36,6 +36,7 @@ UNKNOWN_SERVICE = RefusalKind("unknown_service", "not_found_error", "Unknown ser
 NOT_FOUND = RefusalKind("not_found", "not_found_error", "Unknown path", 404)
 METHOD_NOT_ALLOWED = RefusalKind("method_not_allowed", "invalid_request_error", "Method not allowed", 405)
 REQUEST_TOO_LARGE = RefusalKind("request_too_large", "invalid_request_error", "Request too large", 413)
+RATE_LIMITED = RefusalKind("rate_limited", "rate_limit_error", "Too many requests", 429)
 INTERNAL_ERROR = RefusalKind("internal_error", "api_error", "Internal error", 500)
 UNAVAILABLE = RefusalKind("unavailable", "api_error", "Service unavailable", 503)
 TIMEOUT = RefusalKind("timeout", "api_error", "Deadline exceeded", 504)
@@ -50,6 +51,7 @@ REFUSALS = (
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     REQUEST_TOO_LARGE,
+    RATE_LIMITED,
     INTERNAL_ERROR,
     UNAVAILABLE,
     TIMEOUT,

@@ -27,6 +27,7 @@ STATUS_CODES: Final[Mapping[RefusalKind, grpc.StatusCode]] = {
     errors.UNKNOWN_SERVICE: grpc.StatusCode.NOT_FOUND,
     errors.NOT_FOUND: grpc.StatusCode.UNIMPLEMENTED,
     errors.REQUEST_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.INTERNAL_ERROR: grpc.StatusCode.INTERNAL,
     errors.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     errors.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
