@@ -33,6 +33,10 @@ test: $(VENV)/tests-installed ## Run every test but the slow ones, in random ord
 test-faults: $(VENV)/tests-installed ## Run every test of faults, the slow ones too
 	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
 
+.PHONY: test-hostile
+test-hostile: $(VENV)/tests-installed ## Run every test of attacks, the long ones too
+	$(BIN)/python -m pytest -m "hostile or not hostile" tests/hostile
+
 .PHONY: benchmark
 benchmark: $(VENV)/tests-installed ## Measure size and freshness on SQLite and Postgres, and the parts of a call
 	$(BIN)/python -m tests.benchmark.parts

@@ -19,6 +19,7 @@ from modelservice.config.kinds import (
     number_between,
     one_of,
     one_word,
+    origins,
     some_of,
     stytch_project_id,
     whole_between,
@@ -75,6 +76,8 @@ class Settings:
     edge_cache_ttl: float
     client_cache_max_age: int
     organization_header: bool
+    cors_origins: tuple[str, ...]
+    envoy_memory_max: int
     prompt_quota_bytes: int
     tokens: Tokens | None
 
@@ -216,6 +219,23 @@ SETTINGS: Final = (
         "Whether Envoy passes `x-modelservice-organization` on, with which a key of the scope `models:read_any` names "
         "the organization that it acts for; else only callers of the gRPC port can.",
         boolean,
+    ),
+    Setting(
+        "cors_origins",
+        "",
+        "one or more of https://host or http://host, with :port where it is not the scheme's own, in lower case, with "
+        "commas between them",
+        "The origins whose pages may ask from a browser (CORS); empty: none.",
+        origins,
+    ),
+    Setting(
+        "envoy_memory_max",
+        "1024",
+        "256 to 1048576",
+        "What Envoy's heap may take. Long answers are refused while an eighth of it lies unread (`rate_limited`), and "
+        "all requests at 95 % (`unavailable`).",
+        whole_between(256, 1_048_576),
+        unit="MB",
     ),
     Setting(
         "prompt_quota_bytes",
