@@ -32,16 +32,16 @@ def envoy(place: Place, configuration: Path, folder: Path) -> Iterator[None]:
         command = [find_envoy(ENVOY), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning"]
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         try:
-            wait_until(lambda: healthy(place), (place.folder / "envoy.log").read_text)
+            wait_until(lambda: answers(place), (place.folder / "envoy.log").read_text)
             yield
         finally:
             process.terminate()
             process.wait(DEADLINE)
 
 
-def healthy(place: Place) -> bool:
+def answers(place: Place) -> bool:
     try:
-        return place.rest("/healthz").status == 200
+        return place.rest("/healthz").status in (200, 503)
     except OSError:
         return False
 

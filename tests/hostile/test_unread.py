@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import grpc
 import pytest
 
 from tests.contract.test_errors import bearer, details
-from tests.harness import Place, Process, channel, memory, unary, wait_until
+from tests.harness import Process, channel, memory, unary, wait_until
+from tests.hostile.conftest import Many
 from tests.hostile.deaf import GRPC_LIST, LIST, WAYS, deaf
-
-Many = tuple[Place, Process, str, str]
 
 MODEL = "/v1/models/provider-0/model-0"
 # In MB: what lies unread in Envoy (an eighth of the 256 MB that it has here), and in the server (rpc/unread.py), with
@@ -23,7 +24,7 @@ def grown(process: Process, before: dict[str, float]) -> dict[str, float]:
     return {name: memory(pid, "VmHWM") - before[name] for name, pid in process.children().items()}
 
 
-def attack(many: Many, way: str, readers: int) -> None:
+def attack(many: Many, way: str, readers: int, tell: Callable[[str], None]) -> None:
     place, process, key, other = many
     wait_until(lambda: place.rest(LIST, key).status == 200, "the list is there")
     before = {name: memory(pid) for name, pid in process.children().items()}
@@ -35,6 +36,7 @@ def attack(many: Many, way: str, readers: int) -> None:
             wait_until(lambda: len(readers_.statuses()) == readers, "each reader has the begin of an answer")
             assert {200, 429} == set(readers_.statuses())
         growth = grown(process, before)
+        tell(", ".join(f"{name} {more:.0f} MB more" for name, more in growth.items()))
         assert growth["envoy"] < ENVOY_MAX, growth
         assert growth["server"] < SERVER_MAX, growth
         assert 200 == place.rest(MODEL, other).status
@@ -44,14 +46,14 @@ def attack(many: Many, way: str, readers: int) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_60_readers_who_read_nothing(many: Many, way: str) -> None:
-    attack(many, way, 60)
+def test_60_readers_who_read_nothing(many: Many, way: str, tell: Callable[[str], None]) -> None:
+    attack(many, way, 60, tell)
 
 
 @pytest.mark.hostile
 @pytest.mark.parametrize("way", WAYS)
-def test_300_readers_who_read_nothing(many: Many, way: str) -> None:
-    attack(many, way, 300)
+def test_300_readers_who_read_nothing(many: Many, way: str, tell: Callable[[str], None]) -> None:
+    attack(many, way, 300, tell)
 
 
 def test_what_the_server_refuses_is_documented(many: Many) -> None:

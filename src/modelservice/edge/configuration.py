@@ -26,6 +26,8 @@ _FILES: Final = (DESCRIPTOR, "last_hand.lua", "micro_cache.lua", "unread.lua")
 _FOUND_AT: Final = "src/modelservice/edge"
 
 _MB: Final = 1024 * 1024
+# How many requests may be under way to servers that are named, however many they are.
+_REQUESTS_OF_NAMES: Final = 1000
 
 # What the transcoder calls for a REST path, by the setting `rest_rendering`.
 _SERVICES: Final = {"ready": "modelservice.rest.v1.RestService", "transcoder": "modelservice.v1.ModelService"}
@@ -124,8 +126,12 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
     if edge.cors_origins:
         allow_origins(manager, edge.cors_origins)
     cluster, administration = resources_["clusters"]
+    (threshold,) = cluster["circuit_breakers"]["thresholds"]
+    threshold["max_requests"] *= len(edge.upstreams)
     if not all(_is_ip_address(host) for host, _ in edge.upstreams):
         cluster["type"] = "STRICT_DNS"
+        # A name may stand for several servers.
+        threshold["max_requests"] = max(threshold["max_requests"], _REQUESTS_OF_NAMES)
     cluster["load_assignment"]["endpoints"] = _endpoints(*edge.upstreams)
     administration["load_assignment"]["endpoints"] = _endpoints(edge.admin)
     return source

@@ -19,12 +19,14 @@ from modelservice.errors import RATE_LIMITED, Refusal
 
 # In bytes. Shorter answers are not counted: calls at a time are bounded (rpc.server).
 LONG: Final = 64 * 1024
+# In bytes: what a long answer counts for at least, as its call takes the place of another.
+_COUNTED_MIN: Final = 1024 * 1024
 # In bytes: of all answers at a time, and of one caller's.
 BYTES_MAX: Final = 64 * 1024 * 1024
 SHARE_MAX: Final = BYTES_MAX // 2
 # For how long a call waits for room, in seconds, and how many may: each holds a thread.
 PATIENCE: Final = 2.0
-_WAITING_MAX: Final = 128
+_WAITING_MAX: Final = 64
 # How long an answer may lie while others want its room, in seconds.
 _AGE_MAX: Final = 5.0
 
@@ -58,6 +60,7 @@ class Unread:
         """
         if size < LONG:
             return
+        size = max(size, _COUNTED_MIN)
         with self._room:
             if not self._fits(size, caller):
                 self._wait(size, caller)
