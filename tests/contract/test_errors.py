@@ -136,7 +136,7 @@ def test_grpc_answers_with_the_status_and_one_error_info(service: Service, kind:
 
 def test_every_documented_error_is_provoked_somewhere() -> None:
     # The rest of the table: METHOD_NOT_ALLOWED and REQUEST_TOO_LARGE below; INTERNAL_ERROR, TIMEOUT and UNAVAILABLE
-    # in test_boundary.py and tests/e2e; INVALID_TOKEN in test_tokens.py; RATE_LIMITED in tests/hostile/test_rates.py.
+    # in test_boundary.py and tests/e2e; INVALID_TOKEN in test_tokens.py; RATE_LIMITED in tests/hostile.
     elsewhere = {
         errors.METHOD_NOT_ALLOWED,
         errors.REQUEST_TOO_LARGE,
@@ -145,6 +145,7 @@ def test_every_documented_error_is_provoked_somewhere() -> None:
         errors.TIMEOUT,
         errors.UNAVAILABLE,
         errors.INVALID_TOKEN,
+        errors.RATE_LIMITED,
     }
     assert set(errors.REFUSALS) == REST_CASES.keys() | GRPC_CASES.keys() | elsewhere
 

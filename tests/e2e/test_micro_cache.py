@@ -71,6 +71,7 @@ def configuration(port: int) -> dict[str, Any]:
         local micro_cache = dofile("{SCRIPT}")({{
             ttl = 1000, answers = {ANSWERS_MAX}, bytes = {BYTES_MAX},
             headers = {{vary = "x", ["cache-control"] = "private"}},
+            admits = function() return true end,
         }})
         envoy_on_request, envoy_on_response = micro_cache.on_request, micro_cache.on_response
     """

@@ -169,6 +169,19 @@ def claim(text: str) -> tuple[str, ...]:
     return path
 
 
+def origins(text: str) -> tuple[str, ...]:
+    """Reads origins (RFC 6454) as browsers write them, with commas between them; empty for none."""
+    found = tuple(one.strip(" ") for one in text.split(",")) if text else ()
+    for one in found:
+        if not re.fullmatch(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[1-9][0-9]*)?", one):
+            raise ValueError
+        url = urlsplit(one)
+        # `port` raises ValueError for one that is none.
+        if url.port == {"http": 80, "https": 443}[url.scheme]:
+            raise ValueError
+    return found
+
+
 def key_set_source(text: str) -> str:
     """Reads a URL or a path; empty for none.
 

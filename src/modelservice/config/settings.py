@@ -18,6 +18,7 @@ from modelservice.config.kinds import (
     number_between,
     one_of,
     one_word,
+    origins,
     some_of,
     stytch_project_id,
     whole_between,
@@ -80,6 +81,8 @@ class Settings:
     rate_per_address: int
     rate_per_credential: int
     trusted_proxies: int
+    cors_origins: tuple[str, ...]
+    envoy_memory_max: int
     prompt_quota_bytes: int
     tokens: Tokens | None
     tls: Tls
@@ -219,6 +222,23 @@ SETTINGS: Final = (
         "How many proxies that speak HTTP there are before Envoy, each of which appends its caller's address to "
         "`x-forwarded-for`. With 0, all of their callers are one address. Too high, and callers choose theirs.",
         whole_between(0, 10),
+    ),
+    Setting(
+        "cors_origins",
+        "",
+        "one or more of https://host or http://host, with :port where it is not the scheme's own, in lower case, with "
+        "commas between them",
+        "The origins whose pages may ask from a browser (CORS); empty: none.",
+        origins,
+    ),
+    Setting(
+        "envoy_memory_max",
+        "1024",
+        "256 to 1048576",
+        "What Envoy's heap may take. Long answers are refused while an eighth of it lies unread (`rate_limited`), and "
+        "all requests at 95 % (`unavailable`).",
+        whole_between(256, 1_048_576),
+        unit="MB",
     ),
     Setting(
         "prompt_quota_bytes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -15,6 +16,7 @@ import yaml
 
 from modelservice.certificates.files import PairFiles
 from modelservice.config import Settings, Upstream
+from modelservice.edge.cors import allow_origins
 from modelservice.edge.rates import Rates, limit_rates
 from modelservice.edge.tls import secure
 from modelservice.errors import EdgeError
@@ -23,9 +25,13 @@ CONFIGURATION: Final = "envoy.yaml"
 DESCRIPTOR: Final = "descriptor.pb"
 OPENAPI: Final = "openapi.json"
 # What Envoy reads beside its configuration.
-_FILES: Final = (DESCRIPTOR, OPENAPI, "last_hand.lua", "micro_cache.lua")
+_FILES: Final = (DESCRIPTOR, OPENAPI, "last_hand.lua", "micro_cache.lua", "unread.lua")
 # Where the source says that they are.
 _FOUND_AT: Final = "src/modelservice/edge"
+
+_MB: Final = 1024 * 1024
+# How many requests may be under way to servers that are named, however many they are.
+_REQUESTS_OF_NAMES: Final = 1000
 
 # What the transcoder calls for a REST path, by the setting `rest_rendering`.
 _SERVICES: Final = {"ready": "modelservice.rest.v1.RestService", "transcoder": "modelservice.v1.ModelService"}
@@ -46,6 +52,8 @@ class Edge:
         rates: How much one caller may ask.
         certificate: What it shows its callers; None for plain text.
         trust: How it talks TLS to the servers; None for plain text.
+        cors_origins: Whose pages may ask from a browser.
+        memory_max: What its heap may take, in MB.
     """
 
     http: tuple[str, int]
@@ -58,6 +66,8 @@ class Edge:
     rates: Rates
     certificate: PairFiles | None
     trust: Upstream | None
+    cors_origins: Sequence[str]
+    memory_max: int
 
     @classmethod
     def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = ()) -> Self:
@@ -73,6 +83,8 @@ class Edge:
             rates=Rates(settings.rate_per_address, settings.rate_per_credential, settings.trusted_proxies),
             certificate=settings.tls.edge,
             trust=settings.tls.upstream,
+            cors_origins=settings.cors_origins,
+            memory_max=settings.envoy_memory_max,
         )
 
 
@@ -108,9 +120,14 @@ def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
 
 def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str, Any]:
     source["admin"]["address"] = _address(edge.admin)
+    heap = source["overload_manager"]["resource_monitors"][0]["typed_config"]
+    heap["max_heap_size_bytes"] = edge.memory_max * _MB
     resources_ = source["static_resources"]
     listener = resources_["listeners"][0]
     listener["address"] = _address(edge.http)
+    if sys.platform != "linux":
+        # Its option has another number elsewhere.
+        del listener["socket_options"]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     limit_rates(manager, edge.rates)
     filters = {item["name"].rpartition(".")[2]: item["typed_config"] for item in manager["http_filters"]}
@@ -125,30 +142,41 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
             route["direct_response"]["body"] = {"filename": str(found_at / OPENAPI)}
     if edge.organization_header:
         filters["header_mutation"]["mutations"]["request_mutations"].remove({"remove": "x-modelservice-organization"})
-    cluster = resources_["clusters"][0]
+    if edge.cors_origins:
+        allow_origins(manager, edge.cors_origins)
+    cluster, administration = resources_["clusters"]
+    (threshold,) = cluster["circuit_breakers"]["thresholds"]
+    threshold["max_requests"] *= len(edge.upstreams)
     if not all(_is_ip_address(host) for host, _ in edge.upstreams):
         cluster["type"] = "STRICT_DNS"
-    cluster["load_assignment"]["endpoints"] = [
-        {"lb_endpoints": [{"endpoint": {"address": _address(upstream)}} for upstream in edge.upstreams]}
-    ]
+        # A name may stand for several servers.
+        threshold["max_requests"] = max(threshold["max_requests"], _REQUESTS_OF_NAMES)
+    cluster["load_assignment"]["endpoints"] = _endpoints(*edge.upstreams)
+    administration["load_assignment"]["endpoints"] = _endpoints(edge.admin)
     return source
 
 
 def in_script(edge: Edge, found_at: Path) -> list[tuple[str, str]]:
     """Returns what the Lua script says in the source, and what is meant."""
     organization = ", x-modelservice-organization" if edge.organization_header else ""
+    origin = ", Origin" if edge.cors_origins else ""
     return [
         # Within a text of Lua's, which escapes as JSON does.
         (_FOUND_AT, json.dumps(str(found_at), ensure_ascii=False)[1:-1]),
         ("ttl = 1000", f"ttl = {round(edge.cache_ttl * 1000)}"),
         ("max-age=0", f"max-age={edge.max_age}"),
-        ("Authorization, Accept-Encoding", f"Authorization, Accept-Encoding{organization}"),
+        ("Authorization, Accept-Encoding", f"Authorization, Accept-Encoding{organization}{origin}"),
+        ("bytes = 134217728", f"bytes = {edge.memory_max * _MB // 8}"),
     ]
 
 
 def _address(address: tuple[str, int]) -> dict[str, Any]:
     host, port = address
     return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _endpoints(*addresses: tuple[str, int]) -> list[dict[str, Any]]:
+    return [{"lb_endpoints": [{"endpoint": {"address": _address(address)}} for address in addresses]}]
 
 
 def _is_ip_address(host: str) -> bool:

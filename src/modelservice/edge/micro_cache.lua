@@ -12,6 +12,8 @@
 
 -- What an answer costs beside its key and its body, in bytes, roughly.
 local OVERHEAD = 1024
+local REFUSED = '{"error":{"type":"rate_limit_error","message":"Too many requests","code":"rate_limited"}}'
+local REFUSAL = {[":status"] = "429", ["content-type"] = "application/json", ["retry-after"] = "1"}
 local NAMESPACE = "modelservice.micro_cache"
 
 local function now(handle)
@@ -91,7 +93,17 @@ local function key_of(handle, headers)
   return credential .. "\n" .. headers:get(":path") .. "\n" .. (headers:get("accept-encoding") or "")
 end
 
+-- In the stead of an answer of the server.
+local function refuse(handle)
+  local headers = handle:headers()
+  for name, value in pairs(REFUSAL) do
+    headers:replace(name, value)
+  end
+  handle:body():setBytes(REFUSED)
+end
+
 -- settings.ttl: in milliseconds. settings.answers, settings.bytes: of one thread. settings.headers: of every answer.
+-- settings.admits: says whether an answer may be handed over (unread.lua).
 return function(settings)
   local store = new_store(settings)
   local micro_cache = {}
@@ -116,11 +128,14 @@ return function(settings)
     if kept then
       if names(if_none_match, kept.answer.etag) then
         handle:respond(kept.not_modified, "")
-      else
+      elseif settings.admits(handle, #kept.body, kept.credential) then
         handle:respond(kept.answer, kept.body)
+      else
+        handle:respond(REFUSAL, REFUSED)
       end
-    elseif key or if_none_match then
-      handle:streamInfo():dynamicMetadata():set(NAMESPACE, "request", {key = key, if_none_match = if_none_match})
+    else
+      local request = {key = key, if_none_match = if_none_match, credential = headers:get("authorization")}
+      handle:streamInfo():dynamicMetadata():set(NAMESPACE, "request", request)
     end
   end
 
@@ -135,6 +150,14 @@ return function(settings)
     local metadata = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
     local request = metadata and metadata.request or {}
     local is_known = names(request.if_none_match, etag)
+    local length = tonumber(headers:get("content-length") or "")
+    if not is_known then
+      if not settings.admits(handle, length or 0, request.credential or "") then
+        refuse(handle)
+        return true
+      end
+      headers = handle:headers()
+    end
     local answer = headers_of("200", etag)
     answer["content-type"] = "application/json"
     answer["content-encoding"] = coding ~= "" and coding or nil
@@ -144,12 +167,13 @@ return function(settings)
     for name, value in pairs(is_known and headers_of("304", etag) or answer) do
       headers:replace(name, value)
     end
-    local size = OVERHEAD + #(request.key or "") + (tonumber(headers:get("content-length") or "") or settings.bytes)
+    local size = OVERHEAD + #(request.key or "") + (length or settings.bytes)
     if request.key and size <= settings.bytes then
       -- Waits for all of it. What was looked at before is out of reach then.
       local body = handle:body()
       store.put({
         key = request.key,
+        credential = request.credential,
         time = now(handle),
         size = size,
         answer = answer,

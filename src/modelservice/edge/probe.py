@@ -19,7 +19,8 @@ def health(admin: tuple[str, int]) -> dict[tuple[str, int], bool]:
     """Says of each server, by IP address and port, whether it is healthy for Envoy; of none when Envoy does not say."""
     _, body = _request("GET", admin, "/clusters?format=json", {})
     try:
-        hosts = [host for cluster in json.loads(body)["cluster_statuses"] for host in cluster["host_statuses"]]
+        clusters = {cluster["name"]: cluster["host_statuses"] for cluster in json.loads(body)["cluster_statuses"]}
+        hosts = clusters["modelservice"]
         return {_socket_address(host): _is_healthy(host["health_status"]) for host in hosts}
     except (ValueError, KeyError, TypeError):
         return {}

@@ -32,6 +32,7 @@ from modelservice.errors import (
 from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.status import status_of
 from modelservice.rpc.trace import trace_id
+from modelservice.rpc.unread import Unread
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
 
@@ -64,6 +65,11 @@ class Call:
         self.principal: Principal | None = None
         self.organization_id: str | None = None
         self.request_id = self._request_id()
+
+    @property
+    def caller(self) -> str:
+        """Names the credential; empty where there is none."""
+        return (self.principal.key_id or self.principal.subject or "") if self.principal else ""
 
     def values(self, key: str) -> Sequence[str | bytes]:
         """Returns every value of a metadata key, in the order sent."""
@@ -111,6 +117,7 @@ class Boundary:
         self._log = log
         self._metrics = metrics
         self._budget = budget
+        self._unread = Unread()
 
     def handler(
         self, method: str, run: Callable[[Call], bytes], *, quiet: bool = False
@@ -131,6 +138,7 @@ class Boundary:
             response = b""
             try:
                 response = run(call)
+                self._unread.hold(context, len(response), call.caller)
             except Refusal as expected:
                 refusal = expected
             except Exception:  # noqa: BLE001

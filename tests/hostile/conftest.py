@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from modelservice.domain.principal import MODELS_READ
+from modelservice.manage import database, keys, organizations
+from tests.benchmark.population import Population, fill
+from tests.e2e.test_edge import envoy
+from tests.harness import Place, Process
+
+# As many models as LiteLLM has: a list of 3 MB.
+MODELS = 4_200
+
+
+def prepare_many(place: Place) -> tuple[str, str]:
+    """Makes a database with many models. Returns keys of two organizations."""
+    database.migrate(place.database_url)
+    fill(place.database_url, Population(system=MODELS, owned=0, organizations=1, keys=0))
+    for name in ("acme", "other"):
+        organizations.create_organization(place.database_url, "test", name)
+    first, second = (
+        keys.create_key(place.database_url, "test", name, scopes={MODELS_READ}).text for name in ("acme", "other")
+    )
+    return first, second
+
+
+@contextlib.contextmanager
+def changed(place: Place, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Iterator[None]:
+    """Runs a server behind an Envoy whose limits are lower: their kind is tried, not their size.
+
+    Args:
+        place: Where; its database is prepared.
+        change: Changes Envoy's configuration, and the HTTP connection manager within.
+    """
+    place.command("envoy-config", "--out", str(place.folder / "edge"))
+    path = place.folder / "edge" / "envoy.yaml"
+    configuration = yaml.safe_load(path.read_text())
+    listener = configuration["static_resources"]["listeners"][0]
+    change(configuration, listener["filter_chains"][0]["filters"][0]["typed_config"])
+    path.write_text(yaml.safe_dump(configuration))
+    with Process(place, "serve") as server:
+        server.wait_for('"SERVING"')
+        with envoy(place, path, place.folder):
+            yield
+
+
+# The fixture `many`: a service, what runs it, and keys of two organizations.
+Many = tuple[Place, Process, str, str]
+
+
+@pytest.fixture(scope="package")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
+    """A service with a long list, whose Envoy has little memory, and keys of two organizations."""
+    place = Place(tmp_path_factory.mktemp("many"), {"MODELSERVICE_ENVOY_MEMORY_MAX": "256"})
+    first, second = prepare_many(place)
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        yield place, process, first, second
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Shows a figure to whoever runs the tests: what is measured, and depends on the machine."""
+    writer = request.config.get_terminal_writer()
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    assert capture
+
+    def line(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            writer.line(f"\n{request.node.name}: {text}")
+
+    return line

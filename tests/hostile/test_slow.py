@@ -1,0 +1,193 @@
+"""Callers who take their time, or come in crowds: refused at the limit, and others are served meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import Keys, Service, prepare
+from tests.harness import DEADLINE, Place, Process, memory, wait_until
+from tests.hostile.conftest import changed
+
+MODEL = "/v1/models/gpt-4o"
+CROWD = 200
+
+
+def opened(place: Place, count: int, sent: bytes) -> list[socket.socket]:
+    """Opens so many connections, and sends something on each."""
+    found = []
+    for _ in range(count):
+        one = socket.create_connection(("127.0.0.1", place.http_port), timeout=DEADLINE)
+        one.sendall(sent)
+        found.append(one)
+    return found
+
+
+def answer(one: socket.socket) -> bytes:
+    """Returns all that comes until the end of a connection."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := one.recv(65536):
+            received += data
+    return received
+
+
+def p99(place: Place, key: str, times: int = 300) -> float:
+    """Returns what 99 of 100 requests were answered within, in seconds."""
+    taken = []
+    for _ in range(times):
+        begun = time.monotonic()
+        assert 200 == place.rest(MODEL, key).status
+        taken.append(time.monotonic() - begun)
+    return statistics.quantiles(taken, n=100)[-1]
+
+
+HEADERS = f"GET {MODEL} HTTP/1.1\r\nhost: x\r\n"
+SLOW: dict[str, tuple[bytes, bytes]] = {
+    "headers": (HEADERS.encode(), b"HTTP/1.1 504"),
+    "body": ((HEADERS + "content-length: 10\r\n\r\nabc").encode(), b"HTTP/1.1 504"),
+    "half a chunk": ((HEADERS + "transfer-encoding: chunked\r\n\r\n5\r\nab").encode(), b"HTTP/1.1 504"),
+}
+
+
+def hurried(_: dict[str, Any], manager: dict[str, Any]) -> None:
+    manager |= {"request_headers_timeout": "1s", "request_timeout": "1.5s"}
+    manager["common_http_protocol_options"]["idle_timeout"] = "1s"
+
+
+@pytest.fixture
+def impatient(place: Place) -> Iterator[tuple[Place, Keys]]:
+    """A service whose Envoy waits for a second where it would for ten, or for minutes."""
+    keys = prepare(place)
+    with changed(place, hurried):
+        wait_until(place.ready, "Envoy finds the server")
+        yield place, keys
+
+
+def test_whoever_is_slow_is_refused_and_others_are_served(impatient: tuple[Place, Keys]) -> None:
+    place, keys = impatient
+    crowds = {name: opened(place, CROWD, sent) for name, (sent, _) in SLOW.items()}
+    silent = opened(place, CROWD, b"")
+
+    for _ in range(20):
+        assert 200 == place.rest(MODEL, keys.reader).status
+    for name, crowd in crowds.items():
+        _, expected = SLOW[name]
+        assert {expected} == {answer(one)[: len(expected)] for one in crowd}, name
+    # Idle connections are ended without a word.
+    assert {b""} == {answer(one) for one in silent}
+    for one in (one for crowd in (*crowds.values(), silent) for one in crowd):
+        one.close()
+
+
+def test_half_closed_connections_hold_nothing(impatient: tuple[Place, Keys]) -> None:
+    place, keys = impatient
+    requests = [f"{HEADERS}authorization: Bearer {keys.reader}\r\n\r\n".encode(), HEADERS.encode(), b"", b"\x16\x03"]
+    connections = [one for request in requests for one in opened(place, CROWD // 4, request)]
+    for one in connections:
+        one.shutdown(socket.SHUT_WR)
+
+    # All are at their end, answered or not: nobody waits for more.
+    for one in connections:
+        answer(one)
+        one.close()
+    assert 200 == place.rest(MODEL, keys.reader).status
+
+
+def crowded(limit: int) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    def change(configuration: dict[str, Any], _: dict[str, Any]) -> None:
+        monitors = {
+            one["name"].rpartition(".")[2]: one for one in configuration["overload_manager"]["resource_monitors"]
+        }
+        connections = monitors["global_downstream_max_connections"]["typed_config"]
+        connections["max_active_downstream_connections"] = limit
+
+    return change
+
+
+def refuses(place: Place) -> bool:
+    """Says whether a new connection is ended at once."""
+    with socket.create_connection(("127.0.0.1", place.http_port), timeout=1) as one:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        return answer_begins(one) == b""
+
+
+def answer_begins(one: socket.socket) -> bytes:
+    with contextlib.suppress(ConnectionResetError, TimeoutError):
+        return one.recv(1)
+    return b""
+
+
+def test_a_connection_too_many_is_refused_and_those_that_are_there_are_served(place: Place) -> None:
+    keys = prepare(place)
+    with changed(place, crowded(50)):
+        wait_until(place.ready, "Envoy finds the server")
+        request = f"{HEADERS}authorization: Bearer {keys.reader}\r\n\r\n".encode()
+        with contextlib.closing(opened(place, 1, request)[0]) as old:
+            assert b"HTTP/1.1 200" == old.recv(65536)[:12]
+            idle = opened(place, 60, b"")
+            wait_until(lambda: refuses(place), "a connection is refused")
+            old.sendall(request)
+            assert b"HTTP/1.1 200" == old.recv(65536)[:12]
+            for one in idle:
+                one.close()
+        wait_until(lambda: place.ready() and place.rest(MODEL, keys.reader).status == 200, "there is room again")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    place = Place(tmp_path_factory.mktemp("slow"))
+    keys = prepare(place)
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        yield Service(place, process, keys)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Lets this process open as many files as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.hostile
+@pytest.mark.usefixtures("many_files")
+def test_10_000_idle_connections(own: Service, tell: Callable[[str], None]) -> None:
+    place, envoy = own.place, own.process.children()["envoy"]
+    alone, before = p99(place, own.keys.reader), memory(envoy)
+    idle: list[socket.socket] = []
+    try:
+        # Room for the one who asks.
+        idle += opened(place, 9_900, b"")
+        beside = p99(place, own.keys.reader)
+        idle += opened(place, 200, b"")
+        wait_until(lambda: refuses(place), "a connection is refused")
+        tell(f"p99 {alone * 1000:.1f} ms, {beside * 1000:.1f} ms beside them; {memory(envoy) - before:.0f} MB more")
+        assert memory(envoy) - before < 300
+    finally:
+        for one in idle:
+            one.close()
+    wait_until(lambda: not refuses(place), "there is room again")
+    assert 200 == place.rest(MODEL, own.keys.reader).status
+
+
+@pytest.mark.hostile
+@pytest.mark.usefixtures("many_files")
+@pytest.mark.parametrize("kind", SLOW)
+def test_1_000_slow_callers_with_the_limits_as_they_are(own: Service, kind: str, tell: Callable[[str], None]) -> None:
+    sent, expected = SLOW[kind]
+    alone = p99(own.place, own.keys.reader)
+    crowd = opened(own.place, 1_000, sent)
+    tell(f"p99 {alone * 1000:.1f} ms, {p99(own.place, own.keys.reader) * 1000:.1f} ms beside them")
+    assert {expected} == {answer(one)[: len(expected)] for one in crowd}
+    for one in crowd:
+        one.close()
