@@ -104,8 +104,8 @@ def test_the_heaps_end_is_a_documented_answer(place: Place) -> None:
 def test_an_answer_that_is_not_taken_is_given_up(place: Place, way: str) -> None:
     def hurried(configuration: dict[str, Any], manager: dict[str, Any]) -> None:
         listener = configuration["static_resources"]["listeners"][0]
-        listener["per_connection_buffer_high_watermark_timeout"] = "1s"
-        manager["stream_flush_timeout"] = "1s"
+        listener["per_connection_buffer_high_watermark_timeout"] = "3s"
+        manager["stream_flush_timeout"] = "3s"
 
     gauge = {
         "HTTP/1.1": r"http\.edge\.downstream_cx_tx_bytes_buffered",

@@ -113,4 +113,4 @@ def test_five_times_what_may_be_under_way(own: Service, tell: Callable[[str], No
 
 @pytest.mark.hostile
 def test_five_times_what_may_be_under_way_for_long(own: Service, tell: Callable[[str], None]) -> None:
-    overload(own, 40, tell)
+    overload(own, 10, tell)

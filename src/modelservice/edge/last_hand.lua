@@ -44,6 +44,8 @@ function last_hand.on_response(handle)
     headers:replace(":status", STATUSES[status] or "500")
     headers:replace("content-type", "application/json")
     handle:body():setBytes(BODIES[status] or INTERNAL)
+  elseif status == "429" then
+    headers:replace("retry-after", "1")
   end
 end
 
