@@ -7,7 +7,9 @@ test_slow.py.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
+import json
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,9 +22,11 @@ import h2.events
 import pytest
 import yaml
 
+from modelservice.manage.catalogue import import_catalogue
+from modelservice.rpc.coding import BYTES_MAX
 from tests.conftest import Service, prepare
 from tests.contract.test_errors import GET, bearer, unknown_model
-from tests.harness import DEADLINE, ROOT, Place, channel, unary, wait_until
+from tests.harness import DEADLINE, ROOT, Place, Process, channel, unary, wait_until
 from tests.hostile.conftest import Many, changed, prepare_many
 from tests.hostile.deaf import deaf
 
@@ -170,3 +174,36 @@ def test_native_grpc_says_no_more_than_it_must(service: Service) -> None:
     said = [*error.initial_metadata(), *error.trailing_metadata()]
 
     assert [] == [name for name, _ in said if name in LEAKS or name.startswith("x-envoy-")]
+
+
+def test_a_list_longer_than_envoy_takes_is_to_be_asked_for_in_pages(place: Place) -> None:
+    key = prepare(place).reader
+    # Long ones, so that a server needs not many.
+    labels = [f"{number}-{'x' * 100}" for number in range(50)]
+    models = [
+        {"name": f"long-{number}", "display_name": "Long", "provider": "p", "capabilities": labels}
+        for number in range(1_500)
+    ]
+    import_catalogue(place.database_url, "test", models)
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        whole, all_chosen, page = (
+            place.rest(f"/v1/models{query}", key) for query in ("", "?q=long", "?page_size=1000")
+        )
+        packed = place.rest("/v1/models", key, headers={"accept-encoding": "gzip"})
+
+    for refused in (whole, all_chosen):
+        assert (400, "invalid_request") == (refused.status, refused.json["error"]["code"])
+        assert "page_size" in refused.json["error"]["message"]
+    assert (200, 1_000) == (page.status, len(page.json["data"]))
+    text = gzip.decompress(packed.body)
+    # What the limit is about.
+    assert BYTES_MAX < len(text)
+    assert 1_510 == len(json.loads(text)["data"])
+
+
+def test_the_longest_answer_fits_into_what_envoy_takes() -> None:
+    (transcoder,) = [item for item in MANAGER["http_filters"] if item["name"].endswith("grpc_json_transcoder")]
+
+    # With room for what is around it.
+    assert BYTES_MAX + 1_000 < transcoder["typed_config"]["max_response_body_size"]

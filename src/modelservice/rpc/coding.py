@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from modelservice.catalogue.rendering import Answer
 from modelservice.catalogue.selection import Selection
+from modelservice.errors import INVALID_REQUEST, Refusal
+
+# In bytes. Envoy takes 8 MiB, of which this leaves the frame and the type their part (envoy.yaml,
+# max_response_body_size): beyond that its answer would be an internal error.
+BYTES_MAX: Final = 8_000_000
+_TOO_LONG: Final = "The list is longer than 8 MB: must be asked for in pages (page_size), or with accept-encoding: gzip"
 
 
 def http_body(answer: Answer | Selection, accept_encoding: Sequence[object]) -> bytes:
@@ -14,9 +21,15 @@ def http_body(answer: Answer | Selection, accept_encoding: Sequence[object]) -> 
     Args:
         answer: The answer.
         accept_encoding: Every value of the request's `accept-encoding`.
+
+    Raises:
+        Refusal: `INVALID_REQUEST`: it is longer than Envoy takes.
     """
     compressed = answer.http_body_gzip if accepts_gzip(accept_encoding) else None
-    return compressed or answer.http_body
+    body = compressed or answer.http_body
+    if len(body) > BYTES_MAX:
+        raise Refusal(INVALID_REQUEST, _TOO_LONG)
+    return body
 
 
 def accepts_gzip(accept_encoding: Sequence[object]) -> bool:
