@@ -33,6 +33,10 @@ _OPTIONS: Final = (
     # In bytes: above what Envoy lets through (envoy.yaml), so that Envoy is who refuses.
     ("grpc.max_metadata_size", 96 * 1024),
     ("grpc.absolute_max_metadata_size", 128 * 1024),
+    # Of one connection; no fewer than may watch (rpc.health), and Envoy opens further ones. Without this limit, calls
+    # that are opened and reset, over and over, held up all others for seconds. With it, they count until they are torn
+    # down, and beyond it they are refused before anything is made of them.
+    ("grpc.max_concurrent_streams", 150),
     # Finds callers who are gone without a word, in milliseconds.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
