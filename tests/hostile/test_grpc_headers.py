@@ -1,0 +1,58 @@
+"""Headers that gRPC's library reads by itself, with values that it does not know.
+
+One connection carries the calls of all callers to a server, and a bad value of one stays in its table of headers.
+"""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+
+from modelservice.v1 import model_service_pb2 as pb
+from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from tests.conftest import Keys, Service, prepare
+from tests.harness import Place, Process, channel
+
+NAMES = ["grpc-internal-encoding-request", "grpc-previous-rpc-attempts", "grpc-retry-pushback-ms", "grpc-status"]
+VALUES = ["x", "", "-1", "identity", "9" * 30, "\u00ff"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_only_libraries_say_to_each_other_changes_nothing(service: Service, name: str) -> None:
+    plain = service.place.rest("/v1/models/gpt-4o", service.keys.reader)
+    for value in VALUES:
+        answer = service.place.rest("/v1/models/gpt-4o", service.keys.reader, headers={name: value})
+        assert (200, plain.body) == (answer.status, answer.body), value
+
+
+@pytest.mark.parametrize("coding", ["snappy", "", "GZIP", "gzip,gzip", "\u00ff"])
+def test_a_coding_of_messages_that_nobody_has_is_refused(service: Service, coding: str) -> None:
+    answer = service.place.rest("/v1/models/gpt-4o", service.keys.reader, headers={"grpc-encoding": coding})
+
+    assert (400, "Malformed request") == (answer.status, answer.json["error"]["message"])
+    native = {"grpc-encoding": coding, "content-type": "application/grpc"}
+    refused = service.place.rest("/modelservice.v1.ModelService/ListModels", method="POST", headers=native)
+    assert ("3", "Malformed request") == (refused.headers["grpc-status"], refused.headers["grpc-message"])
+
+
+def sends_compressed(place: Place, keys: Keys) -> int:
+    """Calls as one who compresses does, on a new connection; returns how many models are listed."""
+    with channel(place.http) as one:
+        metadata = (("authorization", f"Bearer {keys.reader}"),)
+        listed = ModelServiceStub(one).ListModels(
+            pb.ListModelsRequest(q="gpt"), metadata=metadata, compression=grpc.Compression.Gzip
+        )
+        return len(listed.data)
+
+
+def test_a_strangers_headers_end_nobody_elses_call(place: Place) -> None:
+    # A service that nobody compressed for before: its connections have not seen the header.
+    keys = prepare(place)
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        # Enough to reach each of Envoy's threads.
+        for _ in range(10):
+            for name in (*NAMES, "grpc-encoding"):
+                assert place.rest("/v1/models/gpt-4o", headers={name: "snappy"}).status in {400, 401}
+
+        assert [5] * 10 == [sends_compressed(place, keys) for _ in range(10)]
