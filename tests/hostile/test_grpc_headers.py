@@ -25,6 +25,15 @@ def test_what_only_libraries_say_to_each_other_changes_nothing(service: Service,
         assert (200, plain.body) == (answer.status, answer.body), value
 
 
+def test_names_that_grpc_has_not_change_nothing(service: Service) -> None:
+    plain = service.place.rest("/v1/models/gpt-4o", service.keys.reader)
+    # What a name may hold (RFC 9110, 5.6.2), and gRPC's metadata not.
+    for character in "!#$%&'*+^`|~":
+        for name in (character, f"x{character}", f"{character}-y", f"x{character}-bin"):
+            answer = service.place.rest("/v1/models/gpt-4o", service.keys.reader, headers={name: "1"})
+            assert (200, plain.body) == (answer.status, answer.body), name
+
+
 @pytest.mark.parametrize("coding", ["snappy", "", "GZIP", "gzip,gzip", "\u00ff"])
 def test_a_coding_of_messages_that_nobody_has_is_refused(service: Service, coding: str) -> None:
     answer = service.place.rest("/v1/models/gpt-4o", service.keys.reader, headers={"grpc-encoding": coding})
@@ -33,6 +42,25 @@ def test_a_coding_of_messages_that_nobody_has_is_refused(service: Service, codin
     native = {"grpc-encoding": coding, "content-type": "application/grpc"}
     refused = service.place.rest("/modelservice.v1.ModelService/ListModels", method="POST", headers=native)
     assert ("3", "Malformed request") == (refused.headers["grpc-status"], refused.headers["grpc-message"])
+
+
+def test_a_deadline_that_is_over_at_once_is_a_timeout(service: Service) -> None:
+    # Refused by Envoy, by the server, or by gRPC's library before either; or met: it depends.
+    answers = [
+        service.place.rest("/v1/models", service.keys.reader, headers={"grpc-timeout": "1n"}) for _ in range(100)
+    ]
+
+    assert {504} == {answer.status for answer in answers} - {200}
+    assert {"timeout"} == {answer.json["error"]["code"] for answer in answers if answer.status == 504}
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("path", ["modelservice.v1.ModelService/ListModels", "grpc.health.v1.Health/Check"])
+def test_grpc_has_one_method(service: Service, method: str, path: str) -> None:
+    native = {"content-type": "application/grpc", "te": "trailers"}
+    answer = service.place.rest(f"/{path}", service.keys.reader, method=method, headers=native)
+
+    assert ("12", "Unknown path") == (answer.headers["grpc-status"], answer.headers["grpc-message"])
 
 
 def sends_compressed(place: Place, keys: Keys) -> int:
