@@ -196,6 +196,7 @@ def test_nothing_but_the_same_request_is_answered(edge: Edge, path: str, headers
         (LARGE, {}),
         ("/v1/model", {}),
         (PLAIN, {"authorization": None}),
+        (PLAIN, {"content_type": "application/grpc"}),
         (PLAIN, {"cache_control": "no-cache"}),
         (PLAIN, {"x_modelservice_organization": "acme"}),
         (PLAIN, {"method": "POST"}),

@@ -3,11 +3,12 @@
 
 local INTERNAL = '{"error":{"type":"api_error","message":"Internal error","code":"internal_error"}}'
 local UNAVAILABLE = '{"error":{"type":"api_error","message":"Service unavailable","code":"unavailable"}}'
+local TIMEOUT = '{"error":{"type":"api_error","message":"Deadline exceeded","code":"timeout"}}'
 local TOO_LARGE = '{"error":{"type":"invalid_request_error","message":"Request too large","code":"request_too_large"}}'
--- What grpcio says by itself, without the documented details, by HTTP status: too many calls or too large, and a call cut
--- off by a server that ends.
-local BODIES = {["429"] = UNAVAILABLE, ["499"] = UNAVAILABLE, ["503"] = UNAVAILABLE, ["413"] = TOO_LARGE}
-local STATUSES = {["429"] = "503", ["499"] = "503", ["503"] = "503", ["413"] = "413"}
+-- What grpcio says by itself, without the documented details, by HTTP status: too many calls or too large, a deadline
+-- that passed before anybody looked, and a call cut off by a server that ends.
+local BODIES = {["429"] = UNAVAILABLE, ["499"] = UNAVAILABLE, ["503"] = UNAVAILABLE, ["504"] = TIMEOUT, ["413"] = TOO_LARGE}
+local STATUSES = {["429"] = "503", ["499"] = "503", ["503"] = "503", ["504"] = "504", ["413"] = "413"}
 
 -- What Envoy says by itself to native gRPC callers, by its sentence: the gRPC status, which Envoy does not know for each,
 -- and the details that the server would send (a test compares them).

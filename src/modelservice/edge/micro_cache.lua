@@ -85,6 +85,10 @@ local function key_of(handle, headers)
   if not credential or headers:get("cache-control") or headers:get("x-modelservice-organization") then
     return nil
   end
+  -- Envoy would answer native gRPC in its own form: with a failure, whose sentence is the answer.
+  if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
+    return nil
+  end
   -- Last, as it waits for a body, should there be one.
   if handle:body() then
     return nil

@@ -20,10 +20,11 @@ IGNORED: Final = ("client_version", "limit", "user")
 
 
 class Parameter(NamedTuple):
-    """What a query parameter takes: several values or one, and whether these are true or false."""
+    """What a query parameter takes: several values or one, and whether these are true or false, or fractions."""
 
     is_repeatable: bool
     is_flag: bool
+    is_fraction: bool
 
 
 # By name.
@@ -38,7 +39,7 @@ def parameters_of(request: type[Message], *, in_path: str | None = None) -> Para
         in_path: The field that the path gives.
     """
     return {
-        field.name: Parameter(field.is_repeated, field.type == field.TYPE_BOOL)
+        field.name: Parameter(field.is_repeated, field.type == field.TYPE_BOOL, field.type == field.TYPE_DOUBLE)
         for field in request.DESCRIPTOR.fields
         if field.name != in_path
     }
@@ -72,4 +73,7 @@ def check_parameters(original_path: str, parameters: Parameters) -> None:
         if parameters[name].is_flag and unquote_plus(value) not in ("true", "false"):
             # The transcoder takes 1, t, yes and more, which no description of the API has.
             raise Refusal(INVALID_REQUEST, f"{name}: must be true or false")
+        if parameters[name].is_fraction and "x" in unquote_plus(value).lower():
+            # Likewise: 0x1p3 would be 8.
+            raise Refusal(INVALID_REQUEST, f"{name}: must be a decimal number")
         seen.add(name)
