@@ -200,7 +200,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "rate_per_address",
-        "1000",
+        "300",
         "0 to 1000000",
         "How much may be asked of Envoy from one address (IPv6: /64), over REST and gRPC together; at once, twice as "
         "much. Beyond it the answer is `rate_limited`. 0: without end.",
