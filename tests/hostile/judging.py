@@ -45,7 +45,9 @@ def judge(attempt: Attempt, answer: Response, world: World) -> str:
     assert ("GET", False, None) == (attempt.method, NATIVE in attempt.headers, meant.refusal), "granted"
     if meant.place == DOCUMENT and world.document == answer.body:
         return "document"
-    assert ("reader", frozenset()) == (attempt.caller, attempt.refusals), "granted"
+    # What Envoy answers by itself, from the micro-cache, it answers beyond the limit for headers (README, "Limits").
+    refusals = attempt.refusals if attempt.body else attempt.refusals - {errors.REQUEST_TOO_LARGE}
+    assert ("reader", frozenset()) == (attempt.caller, refusals), "granted"
     return _granted(attempt, answer, meant, world)
 
 
