@@ -39,10 +39,11 @@ def allow_origins(manager: dict[str, Any], origins: Sequence[str]) -> None:
         "treat_missing_header_as_empty": True,
         "invert_match": True,
     }
-    host["routes"].append(
+    host["routes"].insert(
+        0,
         {
             "match": {"path_separated_prefix": "/v1/models", "headers": [not_grpc]},
             "route": {"cluster": "modelservice"},
             "typed_per_filter_config": {_FILTER: policy},
-        }
+        },
     )
