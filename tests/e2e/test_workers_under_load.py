@@ -31,7 +31,7 @@ with open(path) as file:
     configuration = yaml.safe_load(file)
 manager = configuration["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
 for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
-    del route["route"]["retry_policy"]
+    route.get("route", {{}}).pop("retry_policy", None)
 with open(path, "w") as file:
     yaml.safe_dump(configuration, file)
 os.execv({find_envoy(ENVOY)!r}, ["envoy", *sys.argv[1:]])
