@@ -126,7 +126,8 @@ return function(settings)
     if headers:get(":method") ~= "GET" or headers:get(":path"):sub(1, 10) ~= "/v1/models" then
       return
     end
-    local if_none_match = headers:get("if-none-match")
+    -- Before the key, which may wait for a body: the headers are out of reach then.
+    local if_none_match, credential = headers:get("if-none-match"), headers:get("authorization")
     local key = settings.ttl > 0 and key_of(handle, headers) or nil
     local kept = key and store.get(key, handle)
     if kept then
@@ -138,7 +139,7 @@ return function(settings)
         handle:respond(REFUSAL, REFUSED)
       end
     else
-      local request = {key = key, if_none_match = if_none_match, credential = headers:get("authorization")}
+      local request = {key = key, if_none_match = if_none_match, credential = credential}
       handle:streamInfo():dynamicMetadata():set(NAMESPACE, "request", request)
     end
   end
@@ -158,7 +159,7 @@ return function(settings)
     if not is_known then
       if not settings.admits(handle, length or 0, request.credential or "") then
         refuse(handle)
-        return true
+        return false
       end
       headers = handle:headers()
     end
