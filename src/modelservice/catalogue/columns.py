@@ -1,37 +1,35 @@
-"""Models in one order, with what filters look at side by side.
+"""Models in one order, and for each thing that a filter can ask, which of them it is true of.
 
-A filter that went from model to model would wait for memory at each, for most of its time. Here it runs along one list,
-whose values are shared by all models that have the same.
+A filter that went from model to model would wait for memory at each, for most of its time. Here it joins a few numbers
+whose bits stand for the models.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, reduce
 from itertools import compress
+from operator import or_
 from typing import Any, Final
 
 from modelservice.catalogue.ordering import Order
 from modelservice.catalogue.query import Query
 from modelservice.catalogue.rendering import Entry
+from modelservice.domain.model import Model
 
-# Of each of some values: whether it passes.
-Condition = Callable[[Iterable[Any]], Iterable[object]]
-
-_COLUMNS: Final[dict[str, Callable[[Entry], Any]]] = {
-    "capabilities": lambda entry: frozenset(entry.model.capabilities),
-    "compliance": lambda entry: frozenset(entry.model.compliance),
-    "owner": lambda entry: entry.model.organization_id or entry.model.provider,
-    # 0 is unknown, and passes nothing, as no price passes one that is unknown.
-    "context_window": lambda entry: entry.model.context_window or -1,
-    "cost_per_1k_tokens": lambda entry: (
-        math.inf if entry.model.cost_per_1k_tokens is None else entry.model.cost_per_1k_tokens
-    ),
-    "encryption_supported": lambda entry: entry.model.encryption_supported,
-    "pii_redaction_supported": lambda entry: entry.model.pii_redaction_supported,
-    "words": lambda entry: entry.words,
+# What is asked of a model, with the values of which any or all may be its own.
+_COLUMNS: Final[dict[str, Callable[[Model], Iterable[Any]]]] = {
+    "capabilities": lambda model: model.capabilities,
+    "compliance": lambda model: model.compliance,
+    "owner": lambda model: (model.organization_id or model.provider,),
+    # 0 is unknown, and passes nothing.
+    "context_window": lambda model: (model.context_window,) if model.context_window else (),
+    "cost_per_1k_tokens": lambda model: () if model.cost_per_1k_tokens is None else (model.cost_per_1k_tokens,),
+    "encryption_supported": lambda model: (model.encryption_supported,),
+    "pii_redaction_supported": lambda model: (model.pii_redaction_supported,),
 }
+# The digits of a binary number as what is false and what is true.
+_TRUTH: Final = bytes.maketrans(b"01", b"\0\1")
 
 
 class Columns:
@@ -56,41 +54,45 @@ class Columns:
             query: The query.
             start: The place of the first that is looked at.
         """
-        conditions = _conditions(query)
-        if not conditions:
-            return self.entries[start:]
-        places: Sequence[int] = range(start, len(self.entries))
-        # Each condition looks at what the one before has left.
-        for name, passes in conditions:
-            column = self._columns[name]
-            places = list(compress(places, passes(map(column.__getitem__, places))))
-        return list(map(self.entries.__getitem__, places))
+        bits = -1
+        for condition in self._conditions(query):
+            bits &= condition
+        found: Iterable[Entry] = self.entries[start:]
+        if bits != -1:
+            # The lowest bit, the first model, comes last in print.
+            digits = f"{bits >> start:b}"[::-1].encode().translate(_TRUTH)
+            found = compress(found, digits)
+        for word in query.words:
+            found = [entry for entry in found if word in entry.words]
+        return list(found)
+
+    def _conditions(self, query: Query) -> Iterator[int]:
+        """Yields of what each condition of a query is true."""
+        for name, labels in (("capabilities", query.capabilities), ("compliance", query.compliance)):
+            for label in labels:
+                yield self._having(name, [label])
+        if query.owners:
+            yield self._having("owner", query.owners)
+        window, price = query.min_context_window, query.max_cost_per_1k_tokens
+        if window is not None:
+            known = self._columns["context_window"]
+            yield self._having("context_window", [value for value in known if value >= window])
+        if price is not None:
+            known = self._columns["cost_per_1k_tokens"]
+            yield self._having("cost_per_1k_tokens", [value for value in known if value <= price])
+        for name, wanted in query.flags:
+            yield self._having(name, [wanted])
+
+    def _having(self, name: str, values: Iterable[Any]) -> int:
+        """Returns which models have one of some values."""
+        column = self._columns[name]
+        return reduce(or_, (column.get(value, 0) for value in values), 0)
 
     @cached_property
-    def _columns(self) -> dict[str, Sequence[Any]]:
-        shared: dict[Any, Any] = {}
-        return {
-            name: [shared.setdefault((name, value), value) for value in map(value_of, self.entries)]
-            for name, value_of in _COLUMNS.items()
-        }
-
-
-def _conditions(query: Query) -> list[tuple[str, Condition]]:
-    """Returns for which columns a query has a condition, and the condition."""
-    conditions: list[tuple[str, Condition]] = []
-    for name, labels in (("capabilities", query.capabilities), ("compliance", query.compliance)):
-        if labels:
-            conditions.append((name, partial(map, frozenset(labels).issubset)))
-    if query.owners:
-        conditions.append(("owner", partial(map, frozenset(query.owners).__contains__)))
-    if query.min_context_window is not None:
-        conditions.append(("context_window", partial(map, query.min_context_window.__le__)))
-    if query.max_cost_per_1k_tokens is not None:
-        conditions.append(("cost_per_1k_tokens", partial(map, query.max_cost_per_1k_tokens.__ge__)))
-    conditions += [(name, partial(map, wanted.__eq__)) for name, wanted in query.flags]
-    conditions += [("words", partial(_hold, word)) for word in query.words]
-    return conditions
-
-
-def _hold(word: str, texts: Iterable[str]) -> Iterable[bool]:
-    return [word in text for text in texts]
+    def _columns(self) -> dict[str, dict[Any, int]]:
+        columns: dict[str, dict[Any, int]] = {name: {} for name in _COLUMNS}
+        for place, entry in enumerate(self.entries):
+            for name, values_of in _COLUMNS.items():
+                for value in values_of(entry.model):
+                    columns[name][value] = columns[name].get(value, 0) | 1 << place
+        return columns
