@@ -297,3 +297,11 @@ def test_the_scheme_may_be_written_in_any_case(service: Service) -> None:
     headers = {"authorization": f"bearer {service.keys.reader}"}
 
     assert 200 == service.place.rest("/v1/models", headers=headers).status
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/openapi.json", "/v1/models/%00"])
+def test_who_only_begins_like_native_grpc_is_answered_in_json(service: Service, path: str) -> None:
+    answer = service.place.rest(path, service.keys.reader, headers={"content-type": "application/grpc,text/xml"})
+
+    assert (True, "application/json") == (answer.status in {400, 404}, answer.headers["content-type"])
+    assert {"type", "message", "code"} == answer.json["error"].keys()

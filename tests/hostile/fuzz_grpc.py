@@ -147,27 +147,7 @@ def _bytes(dice: random.Random, names: list[str]) -> bytes:
 
 
 def _name(dice: random.Random) -> str:
-    some = [
-        "gpt-4o",
-        "/",
-        "..",
-        ".",
-        "%2e",
-        "\0",
-        "\u202e",
-        "ﬀ",
-        "A",
-        "?",
-        "#",
-        ";",
-        "\\",
-        "'",
-        '"',
-        "--",
-        "\U0001f600",
-        " ",
-    ]
-    return "".join(dice.choices(some, k=dice.randrange(6)))
+    return "".join(dice.choices(_NAME_PARTS, k=dice.randrange(6)))
 
 
 def _list_request(dice: random.Random) -> bytes:
