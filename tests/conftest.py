@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,16 @@ def prepare(place: Place) -> Keys:
     )
 
 
+@contextlib.contextmanager
+def running(folder: Path, settings: dict[str, str] | None = None) -> Iterator[Service]:
+    """Runs a service with the documented catalogue in a folder of its own."""
+    place = Place(folder, settings or {})
+    made = prepare(place)
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        yield Service(place, process, made)
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """An empty place of the test's own."""
@@ -49,11 +60,8 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all tests that only read. They may add organizations and keys."""
-    place = Place(tmp_path_factory.mktemp("service"), {"MODELSERVICE_REFLECTION": "true"})
-    made = prepare(place)
-    with Process(place, "run") as process:
-        process.wait_for("ready: ")
-        yield Service(place, process, made)
+    with running(tmp_path_factory.mktemp("service"), {"MODELSERVICE_REFLECTION": "true"}) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from modelservice import errors
-from tests.conftest import Service, prepare
-from tests.harness import Place, Process, memory
+from tests.conftest import Service, running
+from tests.harness import memory
 from tests.hostile.fuzz_rest import attempts
 from tests.hostile.meaning import World
 from tests.hostile.sending import Outcome, Sender
@@ -23,11 +23,8 @@ RARE += [kind.code for kind in (errors.MODEL_NOT_FOUND, errors.ACCESS_DENIED, er
 
 @pytest.fixture(scope="module", params=["0", "1"], ids=["each asked of the server", "with the micro-cache"])
 def attacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    place = Place(tmp_path_factory.mktemp("fuzzed"), {"MODELSERVICE_EDGE_CACHE_TTL": request.param})
-    keys = prepare(place)
-    with Process(place, "run") as process:
-        process.wait_for("ready: ")
-        yield Service(place, process, keys)
+    with running(tmp_path_factory.mktemp("fuzzed"), {"MODELSERVICE_EDGE_CACHE_TTL": request.param}) as one:
+        yield one
 
 
 def attack(service: Service, count: int, seed: int = SEED) -> Outcome:

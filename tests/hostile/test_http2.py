@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.conftest import Service, prepare
-from tests.harness import Place, Process, memory
+from tests.conftest import Service, running
+from tests.harness import memory
 from tests.hostile.http2 import Heard, Wire, block
 from tests.hostile.http2_attacks import ATTACKS, NOT_HELD, TAKEN, Attack, Request
 from tests.hostile.http2_messages import ANSWER, FORBIDDEN, MEANT, Headers, answer
@@ -47,11 +47,8 @@ class Target:
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of these tests' own: what it holds is theirs."""
-    place = Place(tmp_path_factory.mktemp("http2"))
-    keys = prepare(place)
-    with Process(place, "run") as process:
-        process.wait_for("ready: ")
-        yield Service(place, process, keys)
+    with running(tmp_path_factory.mktemp("http2")) as one:
+        yield one
 
 
 def target(service: Service, way: str) -> Target:

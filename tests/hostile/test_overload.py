@@ -14,8 +14,8 @@ import h2.events
 import pytest
 import yaml
 
-from tests.conftest import Service, prepare
-from tests.harness import DEADLINE, ROOT, Place, Process, memory, wait_until
+from tests.conftest import Service, running
+from tests.harness import DEADLINE, ROOT, Place, memory, wait_until
 
 MODEL = "/v1/models/gpt-4o"
 _STREAMS = 100
@@ -23,11 +23,8 @@ _STREAMS = 100
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    place = Place(tmp_path_factory.mktemp("overload"))
-    keys = prepare(place)
-    with Process(place, "run") as process:
-        process.wait_for("ready: ")
-        yield Service(place, process, keys)
+    with running(tmp_path_factory.mktemp("overload")) as one:
+        yield one
 
 
 def at_a_time() -> int:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Service, prepare
-from tests.harness import Place, Process, Response, wait_until
+from tests.conftest import Service, running
+from tests.harness import Response, wait_until
 
 LIST, INVALID, MISSING, UNKNOWN = "list", "invalid_request", "model_not_found", "not_found"
 ONE, OTHER = "gpt-4o", "claude-3-opus"
@@ -90,11 +90,8 @@ TRICKS = {
 @pytest.fixture(scope="module")
 def caching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with the micro-cache, as it comes."""
-    place = Place(tmp_path_factory.mktemp("tricks"), {"MODELSERVICE_EDGE_CACHE_TTL": "1"})
-    keys = prepare(place)
-    with Process(place, "run") as process:
-        process.wait_for("ready: ")
-        yield Service(place, process, keys)
+    with running(tmp_path_factory.mktemp("tricks"), {"MODELSERVICE_EDGE_CACHE_TTL": "1"}) as one:
+        yield one
 
 
 def said(answer: Response) -> str:

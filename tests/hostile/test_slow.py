@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Keys, Service, prepare
-from tests.harness import DEADLINE, Place, Process, memory, wait_until
+from tests.conftest import Keys, Service, prepare, running
+from tests.harness import DEADLINE, Place, memory, wait_until
 from tests.hostile.conftest import changed
 
 MODEL = "/v1/models/gpt-4o"
@@ -143,11 +143,8 @@ def test_a_connection_too_many_is_refused_and_those_that_are_there_are_served(pl
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    place = Place(tmp_path_factory.mktemp("slow"))
-    keys = prepare(place)
-    with Process(place, "run") as process:
-        process.wait_for("ready: ")
-        yield Service(place, process, keys)
+    with running(tmp_path_factory.mktemp("slow")) as one:
+        yield one
 
 
 @pytest.fixture
