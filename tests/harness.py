@@ -192,13 +192,15 @@ class Process:
     def errors(self) -> str:
         return Path(self._files[1].name).read_text()
 
+    @property
+    def log(self) -> str:
+        """The whole lines of both streams: Envoy's access log, and the server's."""
+        return "".join(text[: text.rfind("\n") + 1] for text in (self.output, self.errors))
+
     def wait_for(self, text: str) -> None:
         """Waits until the text is on standard output or in the log."""
-        wait_until(
-            lambda: text in self.output + self.errors or self.popen.poll() is not None,
-            lambda: f"{text!r} in:\n{self.output}{self.errors}",
-        )
-        assert text in self.output + self.errors, self.output + self.errors
+        wait_until(lambda: text in self.log or self.popen.poll() is not None, lambda: f"{text!r} in:\n{self.log}")
+        assert text in self.log, self.log
 
     def children(self) -> dict[str, int]:
         """Returns the ids of its own processes, by name: of one server, where there are several."""

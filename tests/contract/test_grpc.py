@@ -71,7 +71,7 @@ def test_a_request_id_is_kept_made_echoed_and_logged_over_rest(service: Service)
     assert "550e8400-e29b-41d4-a716-446655440000" == uuid.headers["x-request-id"]
     assert 36 == len(made.headers["x-request-id"])
     ids = ("abc-123.Z", made.headers["x-request-id"])
-    wait_until(lambda: all(service.process.errors.count(one) >= 2 for one in ids), "the server's and Envoy's log")
+    wait_until(lambda: all(service.process.log.count(one) >= 2 for one in ids), "the server's and Envoy's log")
 
 
 @WAYS

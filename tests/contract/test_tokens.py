@@ -196,15 +196,15 @@ def test_the_log_says_who_and_why_and_repeats_no_token(guarded: Guarded) -> None
         guarded.place.rest("/v1/models", token, headers={"x-request-id": request_id})
 
     def line(request_id: str) -> dict[str, Any]:
-        lines = [json.loads(text) for text in guarded.process.errors.splitlines() if f'"{request_id}"' in text]
+        lines = [json.loads(text) for text in guarded.process.log.splitlines() if f'"{request_id}"' in text]
         return next(item for item in lines if item["message"] == "call")
 
-    wait_until(lambda: all(f'"{name}", "organization"' in guarded.process.errors for name in tokens), "it is logged")
+    wait_until(lambda: all(f'"{name}", "organization"' in guarded.process.log for name in tokens), "it is logged")
     assert (member()["sub"], "acme", None) == tuple(line("who")[name] for name in ("subject", "organization", "key_id"))
     assert ("invalid_token", "expired", None) == tuple(line("why")[name] for name in ("code", "reason", "subject"))
     for token in tokens.values():
         for part in token.split("."):
-            assert part not in guarded.process.errors
+            assert part not in guarded.process.log
 
 
 def test_a_new_key_of_the_issuer_is_picked_up(guarded: Guarded) -> None:

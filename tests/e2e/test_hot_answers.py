@@ -49,9 +49,8 @@ def test_the_server_is_asked_once_a_second_and_thread(hot: Service) -> None:
 
 
 def by_itself(hot: Service) -> list[str]:
-    return [
-        line for line in hot.process.errors.splitlines() if '"message":"access"' in line and '"upstream":null' in line
-    ]
+    lines = hot.process.output.splitlines()
+    return [line for line in lines if '"message":"access"' in line and '"upstream":null' in line]
 
 
 def test_a_revoked_key_stops_within_two_seconds(hot: Service) -> None:

@@ -17,8 +17,8 @@ def logged(process: Process, request_id: str) -> dict[str, dict[str, Any]]:
     """Returns the server's line and Envoy's about a request, once both are there."""
 
     def found() -> dict[str, dict[str, Any]]:
-        lines = [json.loads(line) for line in process.errors.splitlines(keepends=True) if line.endswith("\n")]
-        return {line["message"]: line for line in lines if line.get("request_id") == request_id}
+        lines = [json.loads(line) for line in process.log.splitlines() if request_id in line]
+        return {line["message"]: line for line in lines}
 
     wait_until(lambda: {"call", "access"} == found().keys(), f"two lines about {request_id}")
     return found()

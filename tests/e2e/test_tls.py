@@ -74,7 +74,8 @@ def test_rest_is_https_over_both_protocols(secure: Secure, protocol: str) -> Non
 
 def test_what_run_says_can_be_pasted(secure: Secure) -> None:
     lines = secure.process.output.splitlines()
-    assert f"ready: REST on https://{secure.place.http}/v1/models" == lines[-1].split(",")[0]
+    (ready,) = [line for line in lines if line.startswith("ready: ")]
+    assert f"ready: REST on https://{secure.place.http}/v1/models" == ready.split(",")[0]
     (curl,) = [line for line in lines if line.startswith("curl ")]
 
     pasted = subprocess.run(
@@ -111,12 +112,12 @@ def test_a_caller_of_the_grpc_port_shows_a_certificate_and_a_key(secure: Secure)
 def test_without_a_good_certificate_nobody_reaches_the_grpc_port(
     secure: Secure, client: Issued | None, logged: str
 ) -> None:
-    before = secure.process.errors.count(logged)
+    before = secure.process.log.count(logged)
     with secure_channel(secure.place.grpc, client, name=NAME) as one, pytest.raises(grpc.RpcError) as refused:
         ModelServiceStub(one).ListModels(pb.ListModelsRequest(), metadata=bearer(secure.key), timeout=DEADLINE)
 
     assert grpc.StatusCode.UNAVAILABLE == refused.value.code()
-    wait_until(lambda: secure.process.errors.count(logged) > before, "the refused handshake is in the log")
+    wait_until(lambda: secure.process.log.count(logged) > before, "the refused handshake is in the log")
 
 
 def test_callers_can_tell_who_is_there(secure: Secure) -> None:
@@ -147,12 +148,12 @@ def test_tls_1_1_is_refused(secure: Secure, port: str) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = ssl.TLSVersion.TLSv1
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-    before = secure.process.errors.count("UNSUPPORTED_PROTOCOL")
+    before = secure.process.log.count("UNSUPPORTED_PROTOCOL")
 
     with connected(getattr(secure.place, port)) as plain, pytest.raises(OSError, match=r"alert protocol version|EOF"):
         context.wrap_socket(plain)
 
-    wait_until(lambda: secure.process.errors.count("UNSUPPORTED_PROTOCOL") > before, "it is in the log")
+    wait_until(lambda: secure.process.log.count("UNSUPPORTED_PROTOCOL") > before, "it is in the log")
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
@@ -166,14 +167,14 @@ def test_tls_1_2_and_1_3_are_taken(secure: Secure, version: str) -> None:
 
 @pytest.mark.parametrize("port", ["http_port", "grpc_port"])
 def test_plain_text_gets_no_answer(secure: Secure, port: str) -> None:
-    before = secure.process.errors.count("HTTP_REQUEST")
+    before = secure.process.log.count("HTTP_REQUEST")
 
     with connected(getattr(secure.place, port)) as plain:
         plain.sendall(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n")
         received = b"".join(iter(lambda: plain.recv(4096), b""))
 
     assert b"HTTP/" not in received
-    wait_until(lambda: secure.process.errors.count("HTTP_REQUEST") > before, "it is in the log")
+    wait_until(lambda: secure.process.log.count("HTTP_REQUEST") > before, "it is in the log")
 
 
 def test_a_handshake_that_envoy_refuses_is_a_line_with_its_reason_and_its_peer(secure: Secure) -> None:
@@ -183,7 +184,7 @@ def test_a_handshake_that_envoy_refuses_is_a_line_with_its_reason_and_its_peer(s
         plain.recv(4096)
 
     def line() -> dict[str, str] | None:
-        lines = [json.loads(line) for line in secure.process.errors.splitlines() if "handshake refused" in line]
+        lines = [json.loads(line) for line in secure.process.log.splitlines() if "handshake refused" in line]
         return next((line for line in lines if line["peer"] == f"127.0.0.1:{peer}"), None)
 
     wait_until(line, "the line")
@@ -194,9 +195,9 @@ def test_a_request_over_tls_is_one_line_of_the_access_log_and_a_good_handshake_n
     connection = OneConnection(secure.place.http_port, "http/1.1")
     with contextlib.closing(connection):
         assert 404 == connection.get("/v1/models/the-one-over-tls", secure.key)
-    wait_until(lambda: '"path":"/v1/models/the-one-over-tls"' in secure.process.errors, "the line")
+    wait_until(lambda: '"path":"/v1/models/the-one-over-tls"' in secure.process.log, "the line")
 
-    lines = [json.loads(line) for line in secure.process.errors.splitlines() if "handshake refused" in line]
+    lines = [json.loads(line) for line in secure.process.log.splitlines() if "handshake refused" in line]
     assert all(line["reason"] for line in lines)
 
 
@@ -206,7 +207,7 @@ def test_no_key_is_in_a_log_or_in_what_is_written_for_envoy(secure: Secure) -> N
     written = place.command("envoy-config", "--out", str(out)).stdout
     written += place.command("config").stdout + place.command("config", "--json").stdout
     written += "".join(file.read_text(errors="replace") for file in out.iterdir())
-    written += secure.process.output + secure.process.errors
+    written += secure.process.log
 
     assert str(place.folder / "edge" / "tls.key") in written
     for folder in ("edge", "server", "client"):
@@ -256,7 +257,7 @@ def test_a_certificate_is_renewed_and_no_connection_is_dropped(place: Place, ren
         # The stream that was there from the beginning has not ended.
         assert watch.is_active()
         watch.cancel()
-        assert 2 == process.errors.count('"certificate renewed"')
+        assert 2 == process.log.count('"certificate renewed"')
 
 
 def test_a_pair_that_cannot_be_used_changes_nothing_and_is_said_once(place: Place) -> None:
@@ -276,7 +277,7 @@ def test_a_pair_that_cannot_be_used_changes_nothing_and_is_said_once(place: Plac
         assert shows(server, place.grpc_port, NAME, client)
 
         (place.folder / "server" / "tls.key").unlink()
-        wait_until(lambda: process.errors.count(said) == 2, "another reason is another line")
+        wait_until(lambda: process.log.count(said) == 2, "another reason is another line")
         lines = [json.loads(line) for line in process.errors.splitlines() if said in line]
         assert "MODELSERVICE_GRPC_TLS_KEY: is not the key of MODELSERVICE_GRPC_TLS_CERTIFICATE" == lines[0]["reason"]
         assert lines[1]["reason"].startswith("MODELSERVICE_GRPC_TLS_KEY: cannot read ")
@@ -287,4 +288,4 @@ def test_a_pair_that_cannot_be_used_changes_nothing_and_is_said_once(place: Plac
             rename(place.folder / folder, later)
         wait_until(partial(shows, later, place.http_port), "Envoy shows the good one")
         wait_until(partial(shows, later, place.grpc_port, NAME, client), "the server shows the good one")
-        assert 2 == process.errors.count(said)
+        assert 2 == process.log.count(said)

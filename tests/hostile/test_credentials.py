@@ -149,7 +149,7 @@ def test_secrets_are_nowhere_but_the_prompts_own_column(place: Place) -> None:
         with Process(place, "run") as process:
             process.wait_for("ready: ")
             use(place, [keys.reader, keys.without_scope, keys.reader[:-1] + "-", f"msk_{made}", *tokens])
-            wait_until(lambda: "the-last-one" in process.errors, "Envoy's log is written")
+            wait_until(lambda: "the-last-one" in process.output, "Envoy's log is written")
             written = {
                 "log": process.errors,
                 "output": process.output,

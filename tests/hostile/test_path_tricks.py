@@ -117,7 +117,7 @@ def test_the_micro_cache_takes_no_spelling_for_another(caching: Service) -> None
     assert [(target, TRICKS[target]) for target in targets] == [(target, said(answer)) for target, answer in answers]
 
     # What was kept did answer.
-    wait_until(lambda: "lua_response" in caching.process.errors, "the access log has an answer of the micro-cache")
+    wait_until(lambda: "lua_response" in caching.process.log, "the access log has an answer of the micro-cache")
 
 
 def test_the_micro_cache_shares_nothing_between_credentials(caching: Service) -> None:

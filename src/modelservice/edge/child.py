@@ -55,7 +55,6 @@ class Child:
             self._process = subprocess.Popen(  # noqa: S603
                 command,
                 env=environment,
-                stdout=sys.stderr.fileno(),
                 process_group=0,
                 preexec_fn=partial(_prepare, core),  # noqa: PLW1509  (the one other thread waits for signals, and holds no lock)
             )
