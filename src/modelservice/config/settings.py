@@ -6,51 +6,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelservice.config.kinds import (
-    JWT_ALGORITHMS,
     Address,
     address,
     address_or_off,
     boolean,
-    claim,
     database_url,
-    host,
-    key_set_source,
     number_between,
     one_of,
-    one_word,
     origins,
-    some_of,
-    stytch_project_id,
     whole_between,
     without_password,
-    words,
     zero_or_between,
 )
 from modelservice.config.setting import Setting
 from modelservice.config.tls import TLS_SETTINGS, Tls
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
-    """Which JWTs are accepted.
-
-    Attributes:
-        issuers: The claim `iss` is one of them.
-        audience: The claim `aud` is it, or has it.
-        key_set: Where the issuer's keys are: a URL, or a path.
-        organization_claim: The path of names to a member's organization; none where all tokens are machines'.
-        algorithms: How tokens may be signed.
-        leeway: How far the issuer's clock may be from this one's, in seconds.
-        required_role: What members need, or None.
-    """
-
-    issuers: tuple[str, ...]
-    audience: str
-    key_set: str
-    organization_claim: tuple[str, ...]
-    algorithms: tuple[str, ...]
-    leeway: float
-    required_role: str | None
+from modelservice.config.tokens import TOKEN_SETTINGS, Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,72 +240,6 @@ SETTINGS: Final = (
         "left out (`skipped`). An `internal_error` is never left out.",
         whole_between(0, 100_000),
     ),
-    Setting(
-        "stytch_project_id",
-        "",
-        "project-test-… or project-live-…, as Stytch's dashboard shows it",
-        "The Stytch B2B project whose JWTs are accepted. It sets the issuer, the audience, the key set and the "
-        "organization claim; a setting `MODELSERVICE_JWT_…` goes before.",
-        stytch_project_id,
-    ),
-    Setting(
-        "stytch_domain",
-        "",
-        "a host name, as login.example.com",
-        "The project's custom domain: an issuer as well, and where the key set is.",
-        host,
-    ),
-    Setting(
-        "jwt_issuers",
-        "",
-        "one or more texts, with spaces between them",
-        "Whose JWTs are accepted: the claim `iss`. Several are several names of one authority, whose subjects and keys "
-        "are the same.",
-        words,
-    ),
-    Setting(
-        "jwt_audience",
-        "",
-        "a text without spaces",
-        "For whom the tokens must be made: the claim `aud`, or one of its texts.",
-        one_word,
-    ),
-    Setting(
-        "jwt_jwks",
-        "",
-        "an https URL without user information (http on this machine alone), or the path of a file",
-        "The issuer's keys: a JSON Web Key Set.",
-        key_set_source,
-    ),
-    Setting(
-        "jwt_organization_claim",
-        "",
-        "the name of a claim; for one within another, both names with a space between them",
-        "Where a member's token names the organization. A token without this claim is a machine's.",
-        claim,
-    ),
-    Setting(
-        "jwt_algorithms",
-        "RS256",
-        f"one or more of {' '.join(JWT_ALGORITHMS)}, with spaces between them",
-        "How tokens may be signed.",
-        some_of(*JWT_ALGORITHMS),
-    ),
-    Setting(
-        "jwt_leeway",
-        "30",
-        "0 to 300",
-        "How far the issuer's clock may be from this one's.",
-        number_between(0, 300),
-        unit="seconds",
-    ),
-    Setting(
-        "jwt_required_role",
-        "",
-        "a text without spaces",
-        "The role that members need, among `roles` in the claim `https://stytch.com/session` or in the claim `roles`; "
-        "empty: none.",
-        one_word,
-    ),
+    *TOKEN_SETTINGS,
     *TLS_SETTINGS,
 )

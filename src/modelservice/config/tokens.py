@@ -1,11 +1,22 @@
-"""Which JWTs are accepted: made of several settings, which must fit together."""
+"""The settings of tokens: which JWTs are accepted. They must fit together."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
-from modelservice.config.setting import PREFIX
-from modelservice.config.settings import Tokens
+from modelservice.config.kinds import (
+    JWT_ALGORITHMS,
+    claim,
+    host,
+    key_set_source,
+    number_between,
+    one_word,
+    some_of,
+    stytch_project_id,
+    words,
+)
+from modelservice.config.setting import PREFIX, Setting
 from modelservice.errors import InvalidSettingError
 
 # Where Stytch B2B's session JWTs name the organization.
@@ -13,6 +24,99 @@ _STYTCH_ORGANIZATION: Final = ("https://stytch.com/organization", "organization_
 _NEEDED: Final = ("jwt_issuers", "jwt_audience", "jwt_jwks")
 # Without an issuer they would mean nothing, and whoever set them believes that they do.
 _DEPENDENT: Final = ("jwt_organization_claim", "jwt_required_role")
+
+TOKEN_SETTINGS: Final = (
+    Setting(
+        "stytch_project_id",
+        "",
+        "project-test-… or project-live-…, as Stytch's dashboard shows it",
+        "The Stytch B2B project whose JWTs are accepted. It sets the issuer, the audience, the key set and the "
+        "organization claim; a setting `MODELSERVICE_JWT_…` goes before.",
+        stytch_project_id,
+    ),
+    Setting(
+        "stytch_domain",
+        "",
+        "a host name, as login.example.com",
+        "The project's custom domain: an issuer as well, and where the key set is.",
+        host,
+    ),
+    Setting(
+        "jwt_issuers",
+        "",
+        "one or more texts, with spaces between them",
+        "Whose JWTs are accepted: the claim `iss`. Several are several names of one authority, whose subjects and keys "
+        "are the same.",
+        words,
+    ),
+    Setting(
+        "jwt_audience",
+        "",
+        "a text without spaces",
+        "For whom the tokens must be made: the claim `aud`, or one of its texts.",
+        one_word,
+    ),
+    Setting(
+        "jwt_jwks",
+        "",
+        "an https URL without user information (http on this machine alone), or the path of a file",
+        "The issuer's keys: a JSON Web Key Set.",
+        key_set_source,
+    ),
+    Setting(
+        "jwt_organization_claim",
+        "",
+        "the name of a claim; for one within another, both names with a space between them",
+        "Where a member's token names the organization. A token without this claim is a machine's.",
+        claim,
+    ),
+    Setting(
+        "jwt_algorithms",
+        "RS256",
+        f"one or more of {' '.join(JWT_ALGORITHMS)}, with spaces between them",
+        "How tokens may be signed.",
+        some_of(*JWT_ALGORITHMS),
+    ),
+    Setting(
+        "jwt_leeway",
+        "30",
+        "0 to 300",
+        "How far the issuer's clock may be from this one's.",
+        number_between(0, 300),
+        unit="seconds",
+    ),
+    Setting(
+        "jwt_required_role",
+        "",
+        "a text without spaces",
+        "The role that members need, among `roles` in the claim `https://stytch.com/session` or in the claim `roles`; "
+        "empty: none.",
+        one_word,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Which JWTs are accepted.
+
+    Attributes:
+        issuers: The claim `iss` is one of them.
+        audience: The claim `aud` is it, or has it.
+        key_set: Where the issuer's keys are: a URL, or a path.
+        organization_claim: The path of names to a member's organization; none where all tokens are machines'.
+        algorithms: How tokens may be signed.
+        leeway: How far the issuer's clock may be from this one's, in seconds.
+        required_role: What members need, or None.
+    """
+
+    issuers: tuple[str, ...]
+    audience: str
+    key_set: str
+    organization_claim: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    leeway: float
+    required_role: str | None
 
 
 def take_tokens(values: dict[str, Any]) -> Tokens | None:
