@@ -83,12 +83,15 @@ class Meaning:
 MALFORMED: Final = Meaning(errors.INVALID_REQUEST)
 
 
+def _shown(target: bytes) -> bytes:
+    """Returns a target's path, without the parameters of `.` and `..`. Dots may be encoded, or have some, not both."""
+    return re.sub(rb"(?<=/)(\.\.?);[^/]*", rb"\1", target.partition(b"?")[0])
+
+
 def path_of(target: bytes) -> bytes:
     """Returns the path that a target means, without the decoding of ids: what there is of `.`, `..`, `\\` and `//`."""
-    # Dots may be encoded, or have parameters, not both.
-    path = re.sub(rb"(?<=/)(\.\.?);[^/]*", rb"\1", target.partition(b"?")[0]).replace(b"\\", b"/")
     kept: list[bytes] = []
-    segments = path.split(b"/")[1:]
+    segments = _shown(target).replace(b"\\", b"/").split(b"/")[1:]
     for segment in segments:
         dots = re.sub(rb"%2e", b".", segment, flags=re.IGNORECASE)
         if dots == b"..":
@@ -104,7 +107,8 @@ def path_of(target: bytes) -> bytes:
 def meaning(target: bytes, world: World) -> Meaning:
     """Returns what a target means that has nothing but visible ASCII."""
     path = path_of(target)
-    if b"%00" in path:
+    # Even where `..` takes it back.
+    if b"%00" in _shown(target):
         return MALFORMED
     # What need not be encoded may be, anywhere.
     plain = re.sub(rb"%([46][1-9a-f]|[57][0-9a]|3[0-9]|2[de]|5f|7e)", _decoded, path, flags=re.IGNORECASE)
