@@ -54,9 +54,6 @@ def test_a_deadline_that_is_over_at_once_is_a_timeout(service: Service) -> None:
     assert {"timeout"} == {answer.json["error"]["code"] for answer in answers if answer.status == 504}
 
 
-METHODS = ("modelservice.v1.ModelService/ListModels", "grpc.health.v1.Health/Check")
-
-
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize(
     "path", ["modelservice.v1.ModelService/ListModels", "grpc.health.v1.Health/Check", "readyz", "healthz?"]

@@ -138,7 +138,7 @@ def refused(said: list[str]) -> bool:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", WAYS)
 def test_attackers_who_come_again_leave_the_memory_as_it_was(
-    attacked: Service, way: str, record_property: Callable[[str, object], None]
+    attacked: Service, way: str, tell: Callable[[str], None]
 ) -> None:
     at = target(attacked, way)
 
@@ -158,7 +158,7 @@ def test_attackers_who_come_again_leave_the_memory_as_it_was(
                     connections = sum(pool.map(persist, [one] * PERSISTENT))
                     others.wait_for_more(10, "reader")
                 after = {name: memory(pid) for name, pid in pids.items()}
-                record_property(name, (connections, dict(others.answered), after))
+                tell(f"{name}: {connections} connections, others {dict(others.answered)}, MB {after}")
                 assert [] == others.failures[:3], name
                 for process, megabytes in after.items():
                     assert megabytes < 1.5 * before[process] + 150, (name, before, after)

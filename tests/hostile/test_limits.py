@@ -6,9 +6,7 @@ test_slow.py.
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import http.client
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -27,21 +25,13 @@ from modelservice.rpc.coding import BYTES_MAX
 from tests.conftest import Service, prepare
 from tests.contract.test_errors import GET, bearer, unknown_model
 from tests.harness import DEADLINE, ROOT, Place, Process, channel, unary, wait_until
-from tests.hostile.conftest import Many, changed, prepare_many
+from tests.hostile.conftest import Many, changed, prepare_many, statistic
 from tests.hostile.deaf import deaf
 
 MODEL = "/v1/models/gpt-4o"
 SOURCE = yaml.safe_load((ROOT / "envoy.yaml").read_text())
 LISTENER = SOURCE["static_resources"]["listeners"][0]
 MANAGER = LISTENER["filter_chains"][0]["filters"][0]["typed_config"]
-
-
-def statistic(place: Place, name: str) -> int:
-    """Returns one of Envoy's statistics; 0 when it has none of the name."""
-    connection = http.client.HTTPConnection("127.0.0.1", place.admin_port, timeout=DEADLINE)
-    with contextlib.closing(connection):
-        connection.request("GET", f"/stats?filter=^{name}$")
-        return int(connection.getresponse().read().decode().rpartition(": ")[2] or 0)
 
 
 def test_the_source_has_the_limits_that_are_tried() -> None:
