@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import socket
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +11,7 @@ import pytest
 
 from tests.conftest import Keys, Service, prepare, running
 from tests.harness import DEADLINE, Place, memory, wait_until
-from tests.hostile.conftest import changed
+from tests.hostile.conftest import changed, p99
 
 MODEL = "/v1/models/gpt-4o"
 CROWD = 200
@@ -37,16 +34,6 @@ def answer(one: socket.socket) -> bytes:
         while data := one.recv(65536):
             received += data
     return received
-
-
-def p99(place: Place, key: str, times: int = 300) -> float:
-    """Returns what 99 of 100 requests were answered within, in seconds."""
-    taken = []
-    for _ in range(times):
-        begun = time.monotonic()
-        assert 200 == place.rest(MODEL, key).status
-        taken.append(time.monotonic() - begun)
-    return statistics.quantiles(taken, n=100)[-1]
 
 
 HEADERS = f"GET {MODEL} HTTP/1.1\r\nhost: x\r\n"
@@ -147,28 +134,19 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield one
 
 
-@pytest.fixture
-def many_files() -> Iterator[None]:
-    """Lets this process open as many files as it may."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 @pytest.mark.hostile
 @pytest.mark.usefixtures("many_files")
 def test_10_000_idle_connections(own: Service, tell: Callable[[str], None]) -> None:
     place, envoy = own.place, own.process.children()["envoy"]
-    alone, before = p99(place, own.keys.reader), memory(envoy)
+    alone, before = p99(place, MODEL, own.keys.reader), memory(envoy)
     idle: list[socket.socket] = []
     try:
         # Room for the one who asks.
         idle += opened(place, 9_900, b"")
-        beside = p99(place, own.keys.reader)
+        beside = p99(place, MODEL, own.keys.reader)
         idle += opened(place, 200, b"")
         wait_until(lambda: refuses(place), "a connection is refused")
-        tell(f"p99 {alone * 1000:.1f} ms, {beside * 1000:.1f} ms beside them; {memory(envoy) - before:.0f} MB more")
+        tell(f"p99 {alone:.1f} ms, {beside:.1f} ms beside them; {memory(envoy) - before:.0f} MB more")
         assert memory(envoy) - before < 300
     finally:
         for one in idle:
@@ -182,9 +160,9 @@ def test_10_000_idle_connections(own: Service, tell: Callable[[str], None]) -> N
 @pytest.mark.parametrize("kind", SLOW)
 def test_1_000_slow_callers_with_the_limits_as_they_are(own: Service, kind: str, tell: Callable[[str], None]) -> None:
     sent, expected = SLOW[kind]
-    alone = p99(own.place, own.keys.reader)
+    alone = p99(own.place, MODEL, own.keys.reader)
     crowd = opened(own.place, 1_000, sent)
-    tell(f"p99 {alone * 1000:.1f} ms, {p99(own.place, own.keys.reader) * 1000:.1f} ms beside them")
+    tell(f"p99 {alone:.1f} ms, {p99(own.place, MODEL, own.keys.reader):.1f} ms beside them")
     assert {expected} == {answer(one)[: len(expected)] for one in crowd}
     for one in crowd:
         one.close()
