@@ -169,6 +169,14 @@ class Response:
         return json.loads(self.body)
 
 
+def statistic(place: Place, name: str) -> int:
+    """Returns one of Envoy's statistics; 0 when it has none of the name."""
+    connection = http.client.HTTPConnection("127.0.0.1", place.admin_port, timeout=DEADLINE)
+    with contextlib.closing(connection):
+        connection.request("GET", f"/stats?filter=^{name}$")
+        return int(connection.getresponse().read().decode().rpartition(": ")[2] or 0)
+
+
 class Process:
     """A `modelservice` command that runs on."""
 

@@ -108,7 +108,7 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     metrics, budget = Metrics(version("modelservice")), LineBudget(settings.log_calls_per_second)
     fresh = FreshAnswers(catalogue, settings.max_staleness, log) if settings.max_staleness else None
     server = Server(fresh or catalogue, make_gate(tokens), log, metrics, budget, reflection_enabled=settings.reflection)
-    metrics.show(lambda: _state(catalogue, server))
+    metrics.show(lambda: _state(catalogue, server, certificate))
     endpoint = _endpoint(settings.metrics_address, metrics, log)
     if not server.start(str(settings.grpc_address), certificate):
         raise InvalidSettingError(
@@ -205,7 +205,7 @@ def _endpoint(address: Address | None, metrics: Metrics, log: FilteringBoundLogg
         ) from None
 
 
-def _state(catalogue: Catalogue, server: Server) -> State:
+def _state(catalogue: Catalogue, server: Server, certificate: ServerCertificate | None) -> State:
     held = catalogue.snapshot
     return State(
         ready=server.health.serving,
@@ -215,6 +215,7 @@ def _state(catalogue: Catalogue, server: Server) -> State:
         keys=len(held.keys) if held else 0,
         age=catalogue.age,
         refresh_failures=catalogue.failures,
+        certificate_expires=certificate.expires.timestamp() if certificate else None,
     )
 
 

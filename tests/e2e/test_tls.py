@@ -12,11 +12,13 @@ import subprocess
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import grpc
 import pytest
+from cryptography import x509
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
@@ -27,7 +29,8 @@ from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.authority import EXPIRED, Issued, link, mount, rename, replace
 from tests.conftest import prepare
 from tests.contract.test_errors import bearer
-from tests.harness import DEADLINE, ROOT, Place, Process, wait_until
+from tests.e2e.test_metrics import value
+from tests.harness import DEADLINE, ROOT, Place, Process, statistic, wait_until
 from tests.tls import (
     AUTHORITY,
     CLIENT,
@@ -189,6 +192,14 @@ def test_a_handshake_that_envoy_refuses_is_a_line_with_its_reason_and_its_peer(s
 
     wait_until(line, "the line")
     assert {"time", "message", "reason", "peer"} == (line() or {}).keys()
+
+
+def test_when_the_certificates_end_can_be_watched(secure: Secure) -> None:
+    end = x509.load_pem_x509_certificate((secure.place.folder / "server" / "tls.crt").read_bytes()).not_valid_after_utc
+    days = r"server\.days_until_first_cert_expiring"
+
+    assert end.timestamp() == value(secure.place, "modelservice_certificate_expiry_timestamp_seconds")
+    assert 1 <= statistic(secure.place, days) <= (end - datetime.now(UTC)).days
 
 
 def test_a_request_over_tls_is_one_line_of_the_access_log_and_a_good_handshake_none(secure: Secure) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import resource
 import statistics
 import time
@@ -15,7 +14,7 @@ from modelservice.domain.principal import MODELS_READ
 from modelservice.manage import database, keys, organizations
 from tests.benchmark.population import Population, fill
 from tests.e2e.test_edge import envoy
-from tests.harness import DEADLINE, Place, Process
+from tests.harness import Place, Process
 
 # As many models as LiteLLM has: a list of 3 MB.
 MODELS = 4_200
@@ -51,14 +50,6 @@ def changed(place: Place, change: Callable[[dict[str, Any], dict[str, Any]], Non
         server.wait_for('"SERVING"')
         with envoy(place, path, place.folder):
             yield
-
-
-def statistic(place: Place, name: str) -> int:
-    """Returns one of Envoy's statistics; 0 when it has none of the name."""
-    connection = http.client.HTTPConnection("127.0.0.1", place.admin_port, timeout=DEADLINE)
-    with contextlib.closing(connection):
-        connection.request("GET", f"/stats?filter=^{name}$")
-        return int(connection.getresponse().read().decode().rpartition(": ")[2] or 0)
 
 
 def p99(place: Place, target: str, key: str, times: int = 300) -> float:

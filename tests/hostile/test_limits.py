@@ -24,8 +24,8 @@ from modelservice.manage.catalogue import import_catalogue
 from modelservice.rpc.coding import BYTES_MAX
 from tests.conftest import Service, prepare
 from tests.contract.test_errors import GET, bearer, unknown_model
-from tests.harness import DEADLINE, ROOT, Place, Process, channel, unary, wait_until
-from tests.hostile.conftest import Many, changed, prepare_many, statistic
+from tests.harness import DEADLINE, ROOT, Place, Process, channel, statistic, unary, wait_until
+from tests.hostile.conftest import Many, changed, prepare_many
 from tests.hostile.deaf import deaf
 
 MODEL = "/v1/models/gpt-4o"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Keys, prepare
-from tests.harness import Place, Response, wait_until
-from tests.hostile.conftest import changed, statistic
+from tests.harness import Place, Response, statistic, wait_until
+from tests.hostile.conftest import changed
 
 MODEL = "/v1/models/gpt-4o"
 UNAVAILABLE = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}

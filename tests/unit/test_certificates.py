@@ -118,6 +118,8 @@ def test_a_certificate_that_expires_meanwhile_is_said_once_and_serves_on(tmp_pat
     assert 1 == said()
     assert "CERTIFICATE: has expired, on 20" in lines.getvalue()
 
+    expired = served.expires
     put(tmp_path, GOOD)
     assert 1 == said()
+    assert served.expires > expired
     assert 1 == lines.getvalue().count("certificate renewed")

@@ -89,7 +89,14 @@ def test_a_state_that_cannot_be_told_is_in_the_log(shown: Shown) -> None:
         if broken:
             raise ValueError
         return State(
-            ready=True, revision=1, system_models=2, organization_models=3, keys=4, age=5.0, refresh_failures=6
+            ready=True,
+            revision=1,
+            system_models=2,
+            organization_models=3,
+            keys=4,
+            age=5.0,
+            refresh_failures=6,
+            certificate_expires=None,
         )
 
     shown.metrics.show(state)

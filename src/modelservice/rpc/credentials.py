@@ -52,6 +52,11 @@ class ServerCertificate:
         """Whether callers must show a certificate."""
         return self._client_authority is not None
 
+    @property
+    def expires(self) -> datetime:
+        """Until when the certificate that is shown is valid."""
+        return self._held.expires
+
     def credentials(self) -> grpc.ServerCredentials:
         """Returns what a port takes, and follows the files from now on. To be called once."""
         self._thread.start()

@@ -6,6 +6,7 @@ import socket
 import socketserver
 import sys
 import threading
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
@@ -19,6 +20,8 @@ _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 # How long a client may be silent, in seconds, and how many there may be: each holds a thread.
 _PATIENCE: Final = 5.0
 CLIENTS_MAX: Final = 16
+# How long the end may take, in seconds: so often it is looked for.
+_LOOK_INTERVAL: Final = 0.05
 
 
 class MetricsEndpoint:
@@ -36,7 +39,8 @@ class MetricsEndpoint:
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry, log: FilteringBoundLogger) -> None:
         self._server = _Server((host, port), registry, log)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        serve = partial(self._server.serve_forever, _LOOK_INTERVAL)
+        self._thread = threading.Thread(target=serve, name="metrics", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

@@ -37,6 +37,8 @@ class State:
         keys: API keys that it holds, revoked ones too.
         age: Since the database was last read, in seconds.
         refresh_failures: How often it could not be.
+        certificate_expires: Until when the certificate of the gRPC port is valid, in seconds since 1970; None without
+            TLS there.
     """
 
     ready: bool
@@ -46,6 +48,7 @@ class State:
     keys: int
     age: float
     refresh_failures: int
+    certificate_expires: float | None
 
 
 class Metrics:
@@ -145,3 +148,11 @@ class _StateCollector(Collector):
         yield CounterMetricFamily(
             "modelservice_refresh_failures", "How often the database could not be read.", state.refresh_failures
         )
+        # Without TLS there is no value: 0 would be an alarm.
+        expiry = GaugeMetricFamily(
+            "modelservice_certificate_expiry_timestamp_seconds",
+            "Until when the certificate of the gRPC port is valid, where it has one.",
+        )
+        if state.certificate_expires is not None:
+            expiry.add_metric([], state.certificate_expires)
+        yield expiry
