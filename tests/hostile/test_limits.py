@@ -79,16 +79,21 @@ def test_a_header_with_an_underscore_is_refused(service: Service) -> None:
 
 
 def test_the_heaps_end_is_a_documented_answer(place: Place) -> None:
+    actions = SOURCE["overload_manager"]["actions"][:-1]
+
     def tiny(configuration: dict[str, Any], _: dict[str, Any]) -> None:
         configuration["overload_manager"]["resource_monitors"][0]["typed_config"]["max_heap_size_bytes"] = 1 << 20
         # New connections are refused a little later: the answer is what is looked at.
-        del configuration["overload_manager"]["actions"][-1]
+        configuration["overload_manager"]["actions"] = actions
 
     unavailable = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}
     keys = prepare(place)
     with changed(place, tiny):
         wait_until(lambda: place.rest(MODEL, keys.reader).status == 503, "requests are refused")
-        assert unavailable == place.rest(MODEL, keys.reader).json
+        answer = place.rest(MODEL, keys.reader)
+        assert (unavailable, "close") == (answer.json, answer.headers["connection"])
+        active = {action["name"]: statistic(place, f"overload.{action['name']}.active") for action in actions}
+        assert dict.fromkeys(active, 1) == active
         with channel(place.http) as one, pytest.raises(grpc.RpcError) as raised:
             unary(one, GET)(unknown_model(), metadata=bearer(keys.reader), timeout=DEADLINE)
         assert (grpc.StatusCode.UNAVAILABLE, "Service unavailable") == (raised.value.code(), raised.value.details())
