@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -16,19 +14,19 @@ from structlog.typing import FilteringBoundLogger
 from modelservice.auth.authenticate import authenticate
 from modelservice.auth.authorize import viewer
 from modelservice.auth.issuer_keys import DEFAULT, FILE, IssuerKeys
-from modelservice.auth.jwks import KeySetError, parse_key_set
 from modelservice.auth.key_source import is_url, key_source
 from modelservice.auth.token import TokenRules, TokenVerifier
 from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.snapshot import Snapshot
-from modelservice.certificates.reading import read_authority, read_pair
 from modelservice.config import Address, Settings, Tls, Tokens
 from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
+from modelservice.preconditions import require_key_file
 from modelservice.rpc.credentials import ServerCertificate
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
+from modelservice.stop import Stop
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.reading import read_changes
@@ -36,52 +34,10 @@ from modelservice.telemetry import LineBudget
 from modelservice.telemetry.endpoint import MetricsEndpoint
 from modelservice.telemetry.metrics import Metrics, State
 
-STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
-_STANDARD_ERROR: Final = 2
 # How long calls under way may take to end, in seconds, once the server takes no new ones.
 _GRACE: Final = 5.0
 # How long a server that is ready waits for the issuer's first answer, in seconds, so that no caller comes too early.
 _ISSUER_PATIENCE: Final = 3.0
-
-
-class Stop:
-    """What SIGTERM and SIGINT (Ctrl-C) ask for: the first to drain and end, a second one to end at once.
-
-    Args:
-        restarts: Whether SIGHUP asks for a restart. Otherwise it ends the process, as always. It asks for the end, too,
-            when it says that the terminal is gone to which the log was written.
-
-    Attributes:
-        requested: Set by the first.
-        hurried: Set by the second.
-        restart: Set by SIGHUP. Whoever sees to it clears it.
-    """
-
-    def __init__(self, *, restarts: bool = False) -> None:
-        self.requested = threading.Event()
-        self.hurried = threading.Event()
-        self.restart = threading.Event()
-        self._signals = STOP_SIGNALS | {signal.SIGHUP} if restarts else STOP_SIGNALS
-        self._terminal = os.isatty(_STANDARD_ERROR)
-
-    def listen(self) -> None:
-        """Takes the signals from now on. To be called before any other thread is started.
-
-        The signals are blocked, and a thread waits for them. A handler would run in the main thread, between any two
-        of its instructions: while that thread waits for an event, or holds its lock, a handler that sets the event can
-        come too late or wait for ever.
-        """
-        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
-        threading.Thread(target=self._wait, name="signals", daemon=True).start()
-
-    def _wait(self) -> None:
-        for event in (self.requested, self.hurried):
-            while signal.sigwait(self._signals) == signal.SIGHUP and not self._hung_up():
-                self.restart.set()
-            event.set()
-
-    def _hung_up(self) -> bool:
-        return self._terminal and not os.isatty(_STANDARD_ERROR)
 
 
 def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
@@ -148,33 +104,6 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     if endpoint:
         endpoint.close()
     log.info("stopped")
-
-
-def require_key_file(tokens: Tokens | None) -> None:
-    """Makes sure that the issuer's keys can be used, when they are a file. An issuer may be down for a while.
-
-    Raises:
-        InvalidSettingError: They cannot.
-    """
-    if tokens and not is_url(tokens.key_set):
-        try:
-            parse_key_set(key_source(tokens.key_set)(), tokens.algorithms)
-        except KeySetError as error:
-            raise InvalidSettingError(f"MODELSERVICE_JWT_JWKS: {error}") from None
-
-
-def require_certificates(tls: Tls) -> None:
-    """Makes sure that the files of certificates can be used: Envoy would say it in its own words, and go on waiting.
-
-    Raises:
-        InvalidSettingError: They cannot.
-    """
-    for pair in (tls.edge, tls.server, tls.upstream and tls.upstream.pair):
-        if pair:
-            read_pair(pair)
-    for authority in (tls.client_authority, tls.upstream and tls.upstream.authority):
-        if authority:
-            read_authority(authority)
 
 
 def make_gate(tokens: TokenVerifier | None) -> Gate:

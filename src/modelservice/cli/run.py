@@ -7,14 +7,15 @@ import sys
 
 import click
 
-from modelservice import app, config, telemetry
+from modelservice import config, telemetry
 from modelservice.config import Address, Settings
 from modelservice.edge import probe
 from modelservice.edge.configuration import Edge
 from modelservice.edge.ports import require_free
 from modelservice.edge.processes import Processes, find_envoy
 from modelservice.edge.workers import Workers, worker_addresses
-from modelservice.manage import demo as demonstration
+from modelservice.preconditions import require_certificates, require_key_file
+from modelservice.stop import Stop
 
 
 @click.command()
@@ -39,17 +40,17 @@ def run(*, demo: bool, count: int) -> None:
     that way: until it is ready again, some seconds, the answer is 503.
     """
     settings = config.load(os.environ)
-    stop = app.Stop(restarts=True)
+    stop = Stop(restarts=True)
     stop.listen()
     settings.tls.require_edge(settings.http_address)
     settings.tls.require_server(settings.grpc_address)
     settings.tls.require_server_for_edge()
     require_free(*_addresses(settings, count))
-    app.require_key_file(settings.tokens)
-    app.require_certificates(settings.tls)
+    require_key_file(settings.tokens)
+    require_certificates(settings.tls)
     envoy = find_envoy(settings.envoy_binary)
     if demo:
-        demonstration.prepare(settings.database_url)
+        _prepare_demo(settings)
     workers = Workers(settings, count, telemetry.make_log(sys.stderr, settings.log_level, settings.log_format))
     edge = Edge.of(settings, workers.upstreams)
     with Processes(envoy, edge, workers, stop.hurried) as processes:
@@ -81,13 +82,22 @@ def _show_ready(settings: Settings, count: int) -> None:
     click.echo(f"ready: REST on {_url(settings)}, gRPC on {servers} and {settings.http_address.reachable()}")
 
 
-def _show_demo(settings: Settings, processes: Processes, stop: app.Stop) -> None:
-    key = demonstration.make_key(settings.database_url)
+def _prepare_demo(settings: Settings) -> None:
+    # This process stays, and has no other use for the database's libraries: half a second, and 40 MB.
+    from modelservice.manage import demo  # noqa: PLC0415
+
+    demo.prepare(settings.database_url)
+
+
+def _show_demo(settings: Settings, processes: Processes, stop: Stop) -> None:
+    from modelservice.manage import demo  # noqa: PLC0415
+
+    key = demo.make_key(settings.database_url)
     if key is None:
         click.echo("the demo key was shown when it was made; `modelservice keys create` makes another")
         return
     http, edge = settings.http_address.reachable(), settings.tls.edge
     certificate = edge.certificate if edge else None
     if processes.wait_until(lambda: probe.answers(http, key.text, certificate=certificate), stop.requested):
-        click.echo(f"a key of the organization {demonstration.ORGANIZATION}, shown this once:")
+        click.echo(f"a key of the organization {demo.ORGANIZATION}, shown this once:")
         click.echo(f'curl -H "Authorization: Bearer {key.text}" {_url(settings)}')

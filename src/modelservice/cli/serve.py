@@ -10,13 +10,14 @@ import click
 from modelservice import app, config, telemetry
 from modelservice.edge.ports import require_free
 from modelservice.edge.workers import worker_addresses
+from modelservice.stop import Stop
 
 
 @click.command()
 def serve() -> None:
     """Run the gRPC server alone."""
     settings = config.load(os.environ)
-    stop = app.Stop()
+    stop = Stop()
     stop.listen()
     settings.tls.require_server(settings.grpc_address)
     # gRPC would say it too, but in its own words besides.
