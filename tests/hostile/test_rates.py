@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -227,7 +227,9 @@ def test_long_made_up_credentials_take_no_more_memory_than_short_ones(place: Pla
     ids=["quick", "a million"],
 )
 @pytest.mark.parametrize("setting", ["rate_per_credential", "rate_per_address"])
-def test_memory_has_an_end_however_many_ask(place: Place, setting: str, first: int, more: int) -> None:
+def test_memory_has_an_end_however_many_ask(
+    place: Place, setting: str, first: int, more: int, tell: Callable[[str], None]
+) -> None:
     keys, addresses = made_up_keys(), (str(ip_address(number)) for number in count(0x0A000000))
     by_address = setting == "rate_per_address"
     with bare_envoy(place, trusted_proxies="1", **{setting: "1"}) as envoy:
@@ -242,6 +244,7 @@ def test_memory_has_an_end_however_many_ask(place: Place, setting: str, first: i
             )
             held.append(memory(envoy))
             assert {404: requests} == statuses
+    tell(f"{held[0]:.0f} MB after {first}, {held[1]:.0f} after {first + more}")
     # Each that were kept would take some 600 bytes: 12 MB in the short form.
     assert held[1] - held[0] < 8
 
