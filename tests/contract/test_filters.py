@@ -221,7 +221,7 @@ WRONG = [
             f"order_by={text}",
             "order_by: must be one of created, id, context_window, cost_per_1k_tokens, or one of them with ' desc'",
         )
-        for text in ("name", "id+asc", "id+desc+desc", "desc", "ID", "created,id", "-created")
+        for text in ("name", "id+asc", "id+desc+desc", "desc", "id++desc", "+id", "%0C", "ID", "created,id", "-created")
     ),
     ("page_size=-1", "page_size: must be a whole number from 0; more than 1000 means 1000"),
     *(

@@ -180,8 +180,8 @@ def _value(name: str, texts: list[str]) -> Any:
     match name:
         case "q" if len(text) <= 256:
             found = text
-        case "order_by" if (words := " ".join(text.split())) in _ORDERS:
-            found = words
+        case "order_by" if text in _ORDERS:
+            found = text
         case "page_token":
             found = text
         case "max_cost_per_1k_tokens" if _DECIMAL.fullmatch(text) and 0 <= float(text) < float("inf"):

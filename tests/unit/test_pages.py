@@ -158,7 +158,7 @@ def test_a_place_survives_its_journey(order_by: str) -> None:
 
 
 def test_equal_requests_have_one_binding() -> None:
-    one = pb.ListModelsRequest(capability=["b", "a"], order_by=" created   desc", q="B a", page_size=5)
+    one = pb.ListModelsRequest(capability=["b", "a"], order_by="created desc", q="B a", page_size=5)
     other = pb.ListModelsRequest(capability=["a", "b", "a"], order_by="created desc", q="a  b A")
 
     assert Query.of(one, "acme").binding == Query.of(other, "acme").binding

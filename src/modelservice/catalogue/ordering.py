@@ -55,13 +55,12 @@ class Order:
         Raises:
             ValueError: It names none.
         """
-        words = " ".join(text.split())
-        field = words.removesuffix(_DESCENDING)
+        field = text.removesuffix(_DESCENDING)
         if field not in FIELDS:
-            if not words:
+            if not text:
                 return cls()
             raise ValueError(text)
-        return cls(field, descending=words != field)
+        return cls(field, descending=text != field)
 
     def key(self, model: Model) -> Key:
         """Returns a model's place."""
