@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
 from tests.contract.test_errors import bearer, details
-from tests.harness import Process, channel, memory, unary, wait_until
-from tests.hostile.conftest import Many, p99
+from tests.harness import Place, Process, channel, memory, statistic, unary, wait_until
+from tests.hostile.conftest import Many, p99, prepare_many
 from tests.hostile.deaf import GRPC_LIST, LIST, WAYS, deaf
 
 MODEL = "/v1/models/provider-0/model-0"
@@ -91,3 +92,18 @@ def test_what_envoy_refuses_is_documented(many: Many) -> None:
         assert not {"etag", "content-encoding"} & answer.headers.keys()
         # What is short is never refused.
         assert 200 == place.rest(MODEL, key).status
+
+
+def test_one_looks_for_all_who_read(place: Place) -> None:
+    key, _ = prepare_many(place)
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        wait_until(lambda: place.rest(LIST, key).status == 200, "the list is there")
+        looks = r"cluster\.administration\.upstream_rq_total"
+        before = statistic(place, looks)
+        with ThreadPoolExecutor(16) as pool:
+            statuses = list(pool.map(lambda _: place.rest(LIST, key).status, range(200)))
+
+        assert [200] * 200 == statuses
+        # One for each 8 MB, which is less than three of these lists.
+        assert statistic(place, looks) - before < 100
