@@ -104,7 +104,7 @@ class Crowd:
             received = one.recv(65536)
             assert received, "Envoy closed a connection"
             answer = before + received
-            status = _status(answer)
+            status = status_of(answer)
             if not status:
                 self._waiting[one] = due, answer
                 continue
@@ -114,8 +114,8 @@ class Crowd:
                 fared.taken.append(time.monotonic() - due)
 
 
-def _status(answer: bytes) -> int:
-    """Returns the status of an answer that is there as a whole, else 0."""
+def status_of(answer: bytes) -> int:
+    """Returns the status of an answer of HTTP/1.1 that is there as a whole, else 0."""
     head, found, body = answer.partition(b"\r\n\r\n")
     if not found:
         return 0

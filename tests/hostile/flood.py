@@ -29,6 +29,7 @@ from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key
 from tests.conftest import prepare
 from tests.harness import DEADLINE, Place, Process, cpu, wait_until
+from tests.hostile.crowd import status_of
 
 TARGET = "/v1/models/gpt-4o"
 FLOODER = "127.0.0.2"
@@ -102,15 +103,11 @@ class Connection:
     def status(self) -> int:
         """Waits for the whole answer, and returns its status."""
         answer = b""
-        while True:
+        while not (status := status_of(answer)):
             received = self._socket.recv(65536)
             assert received, "Envoy closed the connection"
             answer += received
-            head, found, body = answer.partition(b"\r\n\r\n")
-            if found:
-                length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-                if len(body) >= length:
-                    return int(head[9:12])
+        return status
 
     def close(self) -> None:
         self._socket.close()
