@@ -14,7 +14,7 @@ from modelservice.domain.principal import MODELS_READ
 from modelservice.manage import database, keys, organizations
 from tests.benchmark.population import Population, fill
 from tests.e2e.test_edge import envoy
-from tests.harness import Place, Process
+from tests.harness import Place, Process, Response, wait_until
 
 # As many models as LiteLLM has: a list of 3 MB.
 MODELS = 4_200
@@ -50,6 +50,18 @@ def changed(place: Place, change: Callable[[dict[str, Any], dict[str, Any]], Non
         server.wait_for('"SERVING"')
         with envoy(place, path, place.folder):
             yield
+
+
+def refused(place: Place, target: str, key: str) -> Response:
+    """Waits until a request is refused with 429, and returns that answer: another thread may grant the next one."""
+    answers: list[Response] = []
+
+    def is_refused() -> bool:
+        answers.append(place.rest(target, key))
+        return answers[-1].status == 429
+
+    wait_until(is_refused, "a request is refused")
+    return answers[-1]
 
 
 def p99(place: Place, target: str, key: str, times: int = 300) -> float:

@@ -25,7 +25,7 @@ from modelservice.rpc.coding import BYTES_MAX
 from tests.conftest import Service, prepare
 from tests.contract.test_errors import GET, bearer, unknown_model
 from tests.harness import DEADLINE, ROOT, Place, Process, channel, statistic, unary, wait_until
-from tests.hostile.conftest import Many, changed, prepare_many
+from tests.hostile.conftest import Many, changed, prepare_many, refused
 from tests.hostile.deaf import deaf
 
 MODEL = "/v1/models/gpt-4o"
@@ -157,8 +157,7 @@ def test_no_refusal_of_a_long_answer_does_so(many: Many) -> None:
     place, _, key, _ = many
     with deaf(place.http_port, place.grpc_port, "HTTP/2") as readers:
         readers.ask(key, 100)
-        wait_until(lambda: place.rest("/v1/models", key).status == 429, "a list is refused")
-        headers = place.rest("/v1/models", key).headers
+        headers = refused(place, "/v1/models", key).headers
     assert [] == [header for header in headers if header in LEAKS or header.startswith(("grpc-", "x-envoy-"))]
 
 
@@ -187,9 +186,9 @@ def test_a_list_longer_than_envoy_takes_is_to_be_asked_for_in_pages(place: Place
         )
         packed = place.rest("/v1/models", key, headers={"accept-encoding": "gzip"})
 
-    for refused in (whole, all_chosen):
-        assert (400, "invalid_request") == (refused.status, refused.json["error"]["code"])
-        assert "page_size" in refused.json["error"]["message"]
+    for too_long in (whole, all_chosen):
+        assert (400, "invalid_request") == (too_long.status, too_long.json["error"]["code"])
+        assert "page_size" in too_long.json["error"]["message"]
     assert (200, 1_000) == (page.status, len(page.json["data"]))
     text = gzip.decompress(packed.body)
     # What the limit is about.

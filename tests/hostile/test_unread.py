@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.test_errors import bearer, details
 from tests.harness import Place, Process, channel, memory, statistic, unary, wait_until
-from tests.hostile.conftest import Many, p99, prepare_many
+from tests.hostile.conftest import Many, p99, prepare_many, refused
 from tests.hostile.deaf import GRPC_LIST, LIST, WAYS, deaf
 
 MODEL = "/v1/models/provider-0/model-0"
@@ -85,8 +85,7 @@ def test_what_envoy_refuses_is_documented(many: Many) -> None:
     place, _, key, _ = many
     with deaf(place.http_port, place.grpc_port, "HTTP/2") as readers:
         readers.ask(key, 100)
-        wait_until(lambda: place.rest(LIST, key).status == 429, "a list is refused")
-        answer = place.rest(LIST, key)
+        answer = refused(place, LIST, key)
         assert (429, REFUSED) == (answer.status, answer.json)
         assert ("application/json", "1") == (answer.headers["content-type"], answer.headers["retry-after"])
         assert not {"etag", "content-encoding"} & answer.headers.keys()
