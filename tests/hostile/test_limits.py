@@ -24,6 +24,7 @@ from modelservice.manage.catalogue import import_catalogue
 from modelservice.rpc.coding import BYTES_MAX
 from tests.conftest import Service, prepare
 from tests.contract.test_errors import GET, bearer, unknown_model
+from tests.e2e.test_edge import UNAVAILABLE
 from tests.harness import DEADLINE, ROOT, Place, Process, channel, statistic, unary, wait_until
 from tests.hostile.conftest import Many, changed, prepare_many, refused
 from tests.hostile.deaf import deaf
@@ -86,12 +87,11 @@ def test_the_heaps_end_is_a_documented_answer(place: Place) -> None:
         # New connections are refused a little later: the answer is what is looked at.
         configuration["overload_manager"]["actions"] = actions
 
-    unavailable = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}
     keys = prepare(place)
     with changed(place, tiny):
         wait_until(lambda: place.rest(MODEL, keys.reader).status == 503, "requests are refused")
         answer = place.rest(MODEL, keys.reader)
-        assert (unavailable, "close") == (answer.json, answer.headers["connection"])
+        assert (UNAVAILABLE, "close") == (answer.json, answer.headers["connection"])
         active = {action["name"]: statistic(place, f"overload.{action['name']}.active") for action in actions}
         assert dict.fromkeys(active, 1) == active
         with channel(place.http) as one, pytest.raises(grpc.RpcError) as raised:

@@ -12,24 +12,20 @@ from typing import Any
 import pytest
 
 from tests.conftest import Keys, prepare
+from tests.e2e.test_edge import UNAVAILABLE
 from tests.harness import Place, Response, statistic, wait_until
 from tests.hostile.conftest import changed
+from tests.hostile.test_slow import answer
 
 MODEL = "/v1/models/gpt-4o"
-UNAVAILABLE = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
-
-
-def cluster_of(configuration: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = configuration["static_resources"]["clusters"][0]
-    return found
 
 
 def behind(ports: list[int], change: Callable[[dict[str, Any]], None] = lambda _: None) -> Change:
     """Returns a change of configuration: other servers, whose health is not asked for."""
 
     def apply(configuration: dict[str, Any], _: dict[str, Any]) -> None:
-        cluster = cluster_of(configuration)
+        cluster = configuration["static_resources"]["clusters"][0]
         del cluster["health_checks"]
         cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = [
             {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
@@ -141,10 +137,8 @@ def test_a_stream_on_which_nothing_happens_is_ended(prepared: tuple[Place, Keys]
     head = f"GET {MODEL} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {keys.reader}\r\ncontent-length: 10\r\n\r\nabc"
     with changed(place, hasty), socket.create_connection(("127.0.0.1", place.http_port)) as one:
         one.sendall(head.encode())
-        answer = b""
-        while data := one.recv(65536):
-            answer += data
+        said = answer(one)
         assert 1 == statistic(place, r"http\.edge\.downstream_rq_idle_timeout")
 
-    assert b"HTTP/1.1 504" == answer[:12]
-    assert answer.endswith(b'{"error":{"type":"api_error","message":"Deadline exceeded","code":"timeout"}}')
+    assert b"HTTP/1.1 504" == said[:12]
+    assert said.endswith(b'{"error":{"type":"api_error","message":"Deadline exceeded","code":"timeout"}}')
