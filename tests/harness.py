@@ -180,15 +180,15 @@ def statistic(place: Place, name: str) -> int:
 class Process:
     """A `modelservice` command that runs on."""
 
-    def __init__(self, place: Place, *arguments: str) -> None:
+    def __init__(self, place: Place, *arguments: str, stdout: int | None = None, stderr: int | None = None) -> None:
         self.place = place
         self._files = [(place.folder / f"{arguments[0]}.{stream}").open("w+b") for stream in ("out", "err")]
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "modelservice", *arguments],
             env=place.environment,
             cwd=place.folder,
-            stdout=self._files[0],
-            stderr=self._files[1],
+            stdout=self._files[0] if stdout is None else stdout,
+            stderr=self._files[1] if stderr is None else stderr,
             process_group=0,
         )
 

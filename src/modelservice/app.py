@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Final
@@ -40,7 +40,9 @@ _GRACE: Final = 5.0
 _ISSUER_PATIENCE: Final = 3.0
 
 
-def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
+def serve(
+    settings: Settings, log: FilteringBoundLogger, stop: Stop, log_lines_dropped: Callable[[], int] = lambda: 0
+) -> None:
     """Serves gRPC until told to stop, then drains.
 
     A server is NOT_SERVING until the catalogue is loaded. Told to stop, it says NOT_SERVING again and goes on
@@ -50,6 +52,7 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
         settings: The settings.
         log: Where it tells what it does.
         stop: When to stop.
+        log_lines_dropped: Returns how many lines of the log were dropped.
 
     Raises:
         InvalidSettingError: An address is not to be had, or a file of certificates or of the issuer's keys cannot be
@@ -64,7 +67,7 @@ def serve(settings: Settings, log: FilteringBoundLogger, stop: Stop) -> None:
     metrics, budget = Metrics(version("modelservice")), LineBudget(settings.log_calls_per_second)
     fresh = FreshAnswers(catalogue, settings.max_staleness, log) if settings.max_staleness else None
     server = Server(fresh or catalogue, make_gate(tokens), log, metrics, budget, reflection_enabled=settings.reflection)
-    metrics.show(lambda: _state(catalogue, server, certificate))
+    metrics.show(lambda: _state(catalogue, server, certificate, log_lines_dropped()))
     endpoint = _endpoint(settings.metrics_address, metrics, log)
     if not server.start(str(settings.grpc_address), certificate):
         raise InvalidSettingError(
@@ -134,7 +137,9 @@ def _endpoint(address: Address | None, metrics: Metrics, log: FilteringBoundLogg
         ) from None
 
 
-def _state(catalogue: Catalogue, server: Server, certificate: ServerCertificate | None) -> State:
+def _state(
+    catalogue: Catalogue, server: Server, certificate: ServerCertificate | None, log_lines_dropped: int
+) -> State:
     held = catalogue.snapshot
     return State(
         ready=server.health.serving,
@@ -145,6 +150,7 @@ def _state(catalogue: Catalogue, server: Server, certificate: ServerCertificate 
         age=catalogue.age,
         refresh_failures=catalogue.failures,
         certificate_expires=certificate.expires.timestamp() if certificate else None,
+        log_lines_dropped=log_lines_dropped,
     )
 
 

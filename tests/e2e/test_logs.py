@@ -54,15 +54,18 @@ def test_a_busy_server_logs_some_calls_and_says_how_many_it_left_out(place: Plac
     place.settings["MODELSERVICE_LOG_CALLS_PER_SECOND"] = "1"
     with Process(place, "serve") as process:
         process.wait_for('"SERVING"')
-        asked = 0
         with channel(place.grpc) as one:
+            asked = 0
             while '"skipped"' not in process.errors:
-                unary(one, LIST)(b"", metadata=bearer(keys.reader))
                 asked += 1
+                metadata = (*bearer(keys.reader), ("x-request-id", str(asked)))
+                unary(one, LIST)(b"", metadata=metadata)
 
         lines = [json.loads(line) for line in process.errors.splitlines()]
         calls = [line for line in lines if line["message"] == "call"]
-        assert asked == len(calls) + sum(line.get("skipped", 0) for line in calls)
+        last = next(number for number, line in enumerate(calls) if "skipped" in line)
+        # Each call up to the line that says so has a line or is counted.
+        assert int(calls[last]["request_id"]) == last + 1 + calls[last]["skipped"]
 
 
 def test_the_log_can_be_for_people(place: Place) -> None:

@@ -37,10 +37,13 @@ def gone(pid: int) -> bool:
 def test_demo_is_ready_shows_a_key_once_and_ends_well(place: Place, number: signal.Signals) -> None:
     with Process(place, "run", "--demo") as process:
         process.wait_for("ready: ")
-        lines = process.output.splitlines()
-        assert f"ready: REST on http://{place.http}/v1/models, gRPC on {place.grpc} and {place.http}" == lines[-1]
+        # Last of all that a start prints; Envoy logs no request before.
+        ready, key_line, curl = process.output.splitlines()
+        assert f"ready: REST on http://{place.http}/v1/models, gRPC on {place.grpc} and {place.http}" == ready
+        assert "a key of the organization demo, shown this once:" == key_line
+        # No probe is a failed request.
+        assert "invalid_api_key" not in process.errors
         # The line works when pasted.
-        (curl,) = [line for line in lines if line.startswith("curl ")]
         pasted = subprocess.run([*shlex.split(curl), "-s"], capture_output=True, check=True)
         assert 10 == pasted.stdout.count(b'"object":"model"')
         (key,) = re.findall(r"msk_\w+", process.output)
@@ -52,6 +55,7 @@ def test_demo_is_ready_shows_a_key_once_and_ends_well(place: Place, number: sign
         assert all(gone(pid) for pid in children.values())
         assert key not in process.errors
         assert "Traceback" not in process.errors
+        assert '"level": "warning"' not in process.errors
 
     with Process(place, "run", "--demo") as again:
         again.wait_for("ready: ")

@@ -23,7 +23,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from modelservice.certificates.files import PemFile
-from modelservice.edge.probe import answers
+from modelservice.edge.probe import is_ready
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.authority import EXPIRED, Issued, link, mount, rename, replace
@@ -134,10 +134,10 @@ def test_callers_can_tell_who_is_there(secure: Secure) -> None:
 def test_run_asks_only_an_envoy_that_shows_its_certificate(secure: Secure) -> None:
     address = ("127.0.0.1", secure.place.http_port)
 
-    assert answers(address, secure.key, certificate=PemFile("", secure.place.folder / "edge" / "tls.crt"))
-    assert not answers(address, secure.key, certificate=PemFile("", secure.place.folder / "server" / "tls.crt"))
-    assert not answers(address, secure.key, certificate=PemFile("", secure.place.folder / "none"))
-    assert not answers(address, secure.key)
+    assert is_ready(address, certificate=PemFile("", secure.place.folder / "edge" / "tls.crt"))
+    assert not is_ready(address, certificate=PemFile("", secure.place.folder / "server" / "tls.crt"))
+    assert not is_ready(address, certificate=PemFile("", secure.place.folder / "none"))
+    assert not is_ready(address)
 
 
 @pytest.mark.parametrize("port", ["http_port", "grpc_port"])

@@ -6,15 +6,18 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import grpc
 import pytest
 
 from modelservice.catalogue.snapshot import Snapshot
 from modelservice.domain.principal import Principal
-from modelservice.errors import INVALID_REQUEST, Refusal
+from modelservice.errors import INVALID_REQUEST, UNAVAILABLE, Refusal
+from modelservice.rpc import boundary
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
+from modelservice.rpc.status import Status, status_of
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
 from tests.contract.test_errors import LIST, Metadata, call, details
@@ -216,3 +219,35 @@ def test_a_second_server_cannot_take_the_port(running: Running) -> None:
         hurried = threading.Event()
         hurried.set()
         other.server.stop(0, hurried)
+
+
+@pytest.mark.parametrize("part", ["trace_id", "status_of"])
+def test_what_fails_beside_the_handler_tells_nothing_either(
+    running: Running, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, SECRET)
+
+    def fail_once(refusal: Refusal, request_id: str) -> Status:
+        if refusal.kind is UNAVAILABLE:
+            fail()
+        return status_of(refusal, request_id)
+
+    monkeypatch.setattr(boundary, part, fail if part == "trace_id" else fail_once)
+    error = call(running.address, LIST)
+
+    expected = grpc.StatusCode.UNAVAILABLE if part == "trace_id" else grpc.StatusCode.INTERNAL
+    assert expected == error.code()
+    assert SECRET not in f"{error.details()} {error.trailing_metadata()}"
+    assert any(SECRET in str(line.get("exception")) for line in running.log)
+
+
+def test_a_watch_that_fails_tells_nothing(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> bytes:
+        raise ValueError(SECRET)
+
+    monkeypatch.setattr(running.server.health, "_status", fail)
+    with channel(running.address) as one, pytest.raises(grpc.RpcError) as raised:
+        next(iter(cast("Any", one.unary_stream("/grpc.health.v1.Health/Watch"))(b"")))
+
+    assert (grpc.StatusCode.INTERNAL, "Internal error") == (raised.value.code(), raised.value.details())

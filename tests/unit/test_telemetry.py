@@ -97,6 +97,7 @@ def test_a_state_that_cannot_be_told_is_in_the_log(shown: Shown) -> None:
             age=5.0,
             refresh_failures=6,
             certificate_expires=None,
+            log_lines_dropped=7,
         )
 
     shown.metrics.show(state)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
+from typing import Final
 
 import click
 
 from modelservice import config, telemetry
 from modelservice.config import Address, Settings
-from modelservice.edge import probe
 from modelservice.edge.configuration import Edge
+from modelservice.edge.envoy_output import EnvoyOutput
 from modelservice.edge.ports import require_free
 from modelservice.edge.processes import Processes, find_envoy
 from modelservice.edge.workers import Workers, worker_addresses
 from modelservice.preconditions import require_certificates, require_key_file
 from modelservice.stop import Stop
+
+_STANDARD_OUTPUT: Final = 1
 
 
 @click.command()
@@ -49,17 +51,21 @@ def run(*, demo: bool, count: int) -> None:
     require_key_file(settings.tokens)
     require_certificates(settings.tls)
     envoy = find_envoy(settings.envoy_binary)
-    if demo:
-        _prepare_demo(settings)
-    workers = Workers(settings, count, telemetry.make_log(sys.stderr, settings.log_level, settings.log_format))
-    edge = Edge.of(settings, workers.upstreams)
-    with Processes(envoy, edge, workers, stop.hurried) as processes:
-        if processes.wait_until_ready(settings.http_address.reachable(), stop.requested):
-            if demo:
-                _show_demo(settings, processes, stop)
-            _show_ready(settings, count)
-        processes.watch(stop.requested, stop.restart)
-        processes.drain()
+    demo_lines = _prepare_demo(settings) if demo else []
+    with (
+        telemetry.standard_error_log(settings.log_level, settings.log_format) as (log, errors),
+        telemetry.line_writer(_STANDARD_OUTPUT) as output,
+    ):
+        for_people = output.isatty() and telemetry.is_for_people(errors, settings.log_format)
+        workers = Workers(settings, count, log)
+        edge = Edge.of(settings, workers.upstreams)
+        written = EnvoyOutput(log, output, for_people=for_people)
+        with Processes(envoy, edge, written, workers, stop.hurried) as processes:
+            if processes.wait_until_ready(settings.http_address.reachable(), stop.requested):
+                # Written at once, so that no line of a log comes between.
+                output.write("".join(f"{line}\n" for line in (_ready(settings, count), *demo_lines)))
+            processes.watch(stop.requested, stop.restart)
+            processes.drain()
 
 
 def _addresses(settings: Settings, count: int) -> list[tuple[str, Address]]:
@@ -75,29 +81,24 @@ def _url(settings: Settings) -> str:
     return f"{'https' if settings.tls.edge else 'http'}://{settings.http_address.reachable()}/v1/models"
 
 
-def _show_ready(settings: Settings, count: int) -> None:
+def _ready(settings: Settings, count: int) -> str:
     servers = str(settings.grpc_address)
     if count > 1:
         servers += f" to {settings.grpc_address.port + count - 1}"
-    click.echo(f"ready: REST on {_url(settings)}, gRPC on {servers} and {settings.http_address.reachable()}")
+    return f"ready: REST on {_url(settings)}, gRPC on {servers} and {settings.http_address.reachable()}"
 
 
-def _prepare_demo(settings: Settings) -> None:
+def _prepare_demo(settings: Settings) -> list[str]:
+    """Makes what `--demo` needs. Returns what to tell the user once the service is ready."""
     # This process stays, and has no other use for the database's libraries: half a second, and 40 MB.
     from modelservice.manage import demo  # noqa: PLC0415
 
     demo.prepare(settings.database_url)
-
-
-def _show_demo(settings: Settings, processes: Processes, stop: Stop) -> None:
-    from modelservice.manage import demo  # noqa: PLC0415
-
+    # Before the servers start: they know the key from the beginning.
     key = demo.make_key(settings.database_url)
     if key is None:
-        click.echo("the demo key was shown when it was made; `modelservice keys create` makes another")
-        return
-    http, edge = settings.http_address.reachable(), settings.tls.edge
-    certificate = edge.certificate if edge else None
-    if processes.wait_until(lambda: probe.answers(http, key.text, certificate=certificate), stop.requested):
-        click.echo(f"a key of the organization {demo.ORGANIZATION}, shown this once:")
-        click.echo(f'curl -H "Authorization: Bearer {key.text}" {_url(settings)}')
+        return ["the demo key was shown when it was made; `modelservice keys create` makes another"]
+    return [
+        f"a key of the organization {demo.ORGANIZATION}, shown this once:",
+        f'curl -H "Authorization: Bearer {key.text}" {_url(settings)}',
+    ]

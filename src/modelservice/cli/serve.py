@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 
@@ -22,4 +21,8 @@ def serve() -> None:
     settings.tls.require_server(settings.grpc_address)
     # gRPC would say it too, but in its own words besides.
     require_free(*worker_addresses(settings, 0).items())
-    app.serve(settings, telemetry.make_log(sys.stderr, settings.log_level, settings.log_format), stop)
+    with (
+        telemetry.standard_error_log(settings.log_level, settings.log_format) as (log, writer),
+        telemetry.foreign_lines_logged(log),
+    ):
+        app.serve(settings, log, stop, lambda: writer.dropped)

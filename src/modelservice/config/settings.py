@@ -227,10 +227,11 @@ SETTINGS: Final = (
     ),
     Setting(
         "log_format",
-        "json",
-        "json, console",
-        "How the server logs: a JSON object a line, or lines for people.",
-        one_of("json", "console"),
+        "auto",
+        "auto, json, console",
+        "The form of the log: JSON, one object per line, or lines for people. `auto` is `console` on a terminal, else "
+        "`json`.",
+        one_of("auto", "json", "console"),
     ),
     Setting(
         "log_calls_per_second",

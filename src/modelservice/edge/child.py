@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from modelservice.errors import EdgeError
+from modelservice.telemetry.reader import LineReader
 
 # In seconds: how often it is looked whether something has happened.
 LOOK_INTERVAL: Final = 0.05
@@ -22,6 +23,12 @@ LOOK_INTERVAL: Final = 0.05
 END_MAX: Final = 10.0
 
 _PR_SET_PDEATHSIG: Final = 1
+# Loaded here, so that nothing is between fork and exec.
+_LIBC: Final = ctypes.CDLL(None)
+
+
+# Gets some whole lines.
+Take = Callable[[bytes], object]
 
 
 class Child:
@@ -32,6 +39,8 @@ class Child:
         command: The program and its arguments.
         environment: Its environment; None for this process's own.
         core: The one core that it runs on, where the platform can do that; None for any.
+        output: Takes what it writes on standard output, and on standard error, some whole lines at a time (see
+            `LineReader`); None for both to be this process's own.
 
     Raises:
         EdgeError: It cannot be started.
@@ -44,8 +53,10 @@ class Child:
         *,
         environment: Mapping[str, str] | None = None,
         core: int | None = None,
+        output: tuple[Take, Take] | None = None,
     ) -> None:
         self.name = name
+        pipes = [os.pipe() for _ in output or ()]
         # When it must have ended; None while nobody wants it to.
         self._deadline: float | None = None
         self._hurried = False
@@ -55,17 +66,28 @@ class Child:
             self._process = subprocess.Popen(  # noqa: S603
                 command,
                 env=environment,
+                stdout=pipes[0][1] if pipes else None,
+                stderr=pipes[1][1] if pipes else None,
                 process_group=0,
-                preexec_fn=partial(_prepare, core),  # noqa: PLW1509  (the one other thread waits for signals, and holds no lock)
+                preexec_fn=partial(_prepare, core),  # noqa: PLW1509  (no other thread loads libraries, or takes locks that this needs)
             )
         except OSError as error:
+            for read, _ in pipes:
+                os.close(read)
             raise EdgeError(f"cannot start {name}: {command[0]}: {os.strerror(error.errno or 0)}") from None
+        finally:
+            for _, write in pipes:
+                os.close(write)
+        self._readers = [LineReader(read, take) for (read, _), take in zip(pipes, output or (), strict=True)]
 
     def ended(self) -> str | None:
         """Returns how it has ended, in words; None while it runs."""
         status = self._process.poll()
         if status is None:
             return None
+        for reader in self._readers:
+            # Its last words come before what is said of its end.
+            reader.close()
         return f"status {status}" if status >= 0 else signal.Signals(-status).name
 
     def terminate(self, patience: float) -> None:
@@ -114,7 +136,7 @@ def _prepare(core: int | None) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if sys.platform == "linux":
         # Should this process be killed outright, its children get a SIGTERM.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if core is not None:
             # Where it may not be said, the process runs all the same, only slower.
             with contextlib.suppress(OSError):

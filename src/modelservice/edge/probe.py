@@ -26,23 +26,15 @@ def health(admin: tuple[str, int]) -> dict[tuple[str, int], bool]:
         return {}
 
 
-def answers(address: tuple[str, int], key: str | None = None, *, certificate: PemFile | None = None) -> bool:
-    """Says whether a request passes through Envoy and the server behind it.
+def is_ready(address: tuple[str, int], *, certificate: PemFile | None = None) -> bool:
+    """Says whether Envoy listens, and has a server behind it that is ready.
 
     Args:
         address: Where Envoy listens.
-        key: An API key, which must be accepted. Without one, the server's refusal is the sign: Envoy does not know
-            these words.
         certificate: What Envoy must show; None for plain text.
     """
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    status, body = _request("GET", address, "/v1/models", headers, certificate)
-    if key:
-        return status == http.client.OK
-    try:
-        return status == http.client.UNAUTHORIZED and json.loads(body)["error"]["code"] == "invalid_api_key"
-    except (ValueError, KeyError, TypeError):
-        return False
+    status, _ = _request("GET", address, "/readyz", {}, certificate)
+    return status == http.client.OK
 
 
 def drain(admin: tuple[str, int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import tempfile
 import threading
@@ -15,14 +16,14 @@ from typing import Final, Self
 from modelservice.edge import probe
 from modelservice.edge.child import END_MAX, LOOK_INTERVAL, Child, end
 from modelservice.edge.configuration import Edge, write_configuration
+from modelservice.edge.envoy_output import ENVOY_LOG_FORMAT, EnvoyOutput
 from modelservice.edge.workers import Workers
 from modelservice.errors import EdgeError, InvalidSettingError
 
 # In seconds.
 _ENVOY_DRAIN_MAX: Final = 5.0
-
-# Envoy's own log as JSON, as the server's.
-_ENVOY_LOG_FORMAT: Final = '{"time":"%Y-%m-%dT%T.%fZ","level":"%l","message":"%j","logger":"envoy.%n"}'
+# What Envoy may know of this process's environment. It needs none of the settings, and some are secrets.
+_ENVOY_ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 def find_envoy(binary: str) -> str:
@@ -53,12 +54,14 @@ class Processes:
     Args:
         envoy: Envoy's path.
         edge: What settings say of Envoy.
+        output: Takes what Envoy writes.
         workers: The servers.
         hurried: Cuts every patience short.
     """
 
-    def __init__(self, envoy: str, edge: Edge, workers: Workers, hurried: threading.Event) -> None:
+    def __init__(self, envoy: str, edge: Edge, output: EnvoyOutput, workers: Workers, hurried: threading.Event) -> None:
         self._envoy_path = envoy
+        self._output = output
         self._edge = edge
         self._certificate = edge.certificate.certificate if edge.certificate else None
         self._workers = workers
@@ -72,10 +75,15 @@ class Processes:
             configuration = write_configuration(self._edge, folder, folder)
             self._workers.start()
             # Two Envoys on one machine would share memory: hot restart is not used.
-            arguments = ["--disable-hot-restart", "--log-level", "warning", "--log-format", _ENVOY_LOG_FORMAT]
+            arguments = ["--disable-hot-restart", "--log-level", "warning", "--log-format", ENVOY_LOG_FORMAT]
             # Access logs are written within a second; otherwise it takes ten.
             arguments += ["--file-flush-interval-msec", "1000"]
-            self._envoy = Child("envoy", [self._envoy_path, "-c", str(configuration), *arguments])
+            self._envoy = Child(
+                "envoy",
+                [self._envoy_path, "-c", str(configuration), *arguments],
+                environment={name: os.environ[name] for name in _ENVOY_ENVIRONMENT if name in os.environ},
+                output=(self._output.take_access, self._output.take_own),
+            )
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -104,7 +112,7 @@ class Processes:
         return True
 
     def wait_until_ready(self, http: tuple[str, int], stop: threading.Event) -> bool:
-        """Waits until Envoy, reached at `http`, answers and every server is healthy for it.
+        """Waits until every server is healthy for Envoy, and Envoy, reached at `http`, says so.
 
         Returns:
             Whether that is so: not when `stop` was set first.
@@ -117,7 +125,7 @@ class Processes:
             health = self._health()
             if not all(health.get(upstream) for upstream in self._workers.upstreams):
                 return False
-            return probe.answers(http, certificate=self._certificate)
+            return probe.is_ready(http, certificate=self._certificate)
 
         if not self.wait_until(ready, stop):
             return False

@@ -30,7 +30,7 @@ from modelservice.errors import (
     Refusal,
 )
 from modelservice.rpc.arrival import Watchdog
-from modelservice.rpc.status import status_of
+from modelservice.rpc.status import Status, status_of
 from modelservice.rpc.trace import trace_id
 from modelservice.rpc.unread import Unread
 from modelservice.telemetry import LineBudget
@@ -60,10 +60,14 @@ class Call:
         self._context = context
         self._watchdog = watchdog
         self._values: dict[str, list[str | bytes]] = {}
-        for key, value in context.invocation_metadata():
-            self._values.setdefault(key, []).append(value)
         self.principal: Principal | None = None
         self.organization_id: str | None = None
+        self.request_id = ""
+
+    def read_headers(self) -> None:
+        """Reads the metadata that the call began with."""
+        for key, value in self._context.invocation_metadata():
+            self._values.setdefault(key, []).append(value)
         self.request_id = self._request_id()
 
     @property
@@ -137,22 +141,37 @@ class Boundary:
             refusal: Refusal | None = None
             response = b""
             try:
+                call.read_headers()
                 response = run(call)
                 self._unread.hold(context, len(response), call.caller)
+                context.set_trailing_metadata((("x-request-id", call.request_id),))
             except Refusal as expected:
                 refusal = expected
             except Exception:  # noqa: BLE001
-                self._log.exception("unforeseen error", method=method, request_id=call.request_id)
-                refusal = Refusal(INTERNAL_ERROR)
-            tell(call, refusal, time.perf_counter() - started)
+                refusal = self.unforeseen(method, call)
+            try:
+                tell(call, refusal, time.perf_counter() - started)
+            except Exception:  # noqa: BLE001  (the answer does not depend on it)
+                self._log.exception("call not counted", method=method, request_id=call.request_id)
             if refusal:
-                # Raises. Outside the try block, which would swallow it.
-                context.abort_with_status(status_of(refusal, call.request_id))
-            context.set_trailing_metadata((("x-request-id", call.request_id),))
+                # Raises. Outside the try blocks, which would swallow it.
+                context.abort_with_status(self.status(refusal, method, call))
             return response
 
         # A stream of one message: as unary, grpcio would wait for the message before this could look at the headers.
         return grpc.stream_unary_rpc_method_handler(handle)
+
+    def status(self, refusal: Refusal, method: str, call: Call) -> Status:
+        """Returns what the caller of a refused call is told."""
+        try:
+            return status_of(refusal, call.request_id)
+        except Exception:  # noqa: BLE001
+            return status_of(self.unforeseen(method, call), call.request_id)
+
+    def unforeseen(self, method: str, call: Call) -> Refusal:
+        """Logs the exception that is being handled, and returns what its caller is told."""
+        self._log.exception("unforeseen error", method=method, request_id=call.request_id)
+        return Refusal(INTERNAL_ERROR)
 
     def _teller(self, method: str, *, quiet: bool) -> Callable[[Call, Refusal | None, float], None]:
         """Returns what counts and logs a method's calls: each with how it ended, and its seconds."""

@@ -19,7 +19,6 @@ from modelservice.errors import UNAVAILABLE, UNKNOWN_SERVICE, Refusal
 from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.boundary import Boundary, Call
 from modelservice.rpc.servicers import MODEL_SERVICE
-from modelservice.rpc.status import status_of
 
 HEALTH_SERVICE: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 # Streams of Watch at a time, each with a thread of its own. A further one is refused: its caller can Check.
@@ -98,7 +97,7 @@ class Health:
             return message
 
         def watch(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-            return self._watch(requests, context)
+            return self._watch(requests, context, boundary)
 
         # grpcio's own way to keep a method off the common threads. A watcher who reads nothing holds its thread here.
         vars(watch)["experimental_thread_pool"] = self._threads
@@ -126,22 +125,24 @@ class Health:
         message: bytes = health_pb2.HealthCheckResponse(status=self._code(service)).SerializeToString()
         return message
 
-    def _watch(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        call = Call(requests, context, self._watchdog)
+    def _watch(self, requests: Iterator[bytes], context: grpc.ServicerContext, boundary: Boundary) -> Iterator[bytes]:
+        call, watch = Call(requests, context, self._watchdog), f"/{HEALTH_SERVICE}/Watch"
         refusal: Refusal | None = None
-        service = ""
         if not self._slots.acquire(blocking=False):
             refusal = Refusal(UNAVAILABLE, "Too many watchers")
         else:
             try:
+                call.read_headers()
                 service = call.receive(health_pb2.HealthCheckRequest).service
                 yield from self._statuses(service, context)
             except Refusal as expected:
                 refusal = expected
+            except Exception:  # noqa: BLE001
+                refusal = boundary.unforeseen(watch, call)
             finally:
                 self._slots.release()
         if refusal:
-            context.abort_with_status(status_of(refusal, call.request_id))
+            context.abort_with_status(boundary.status(refusal, watch, call))
 
     def _statuses(self, service: str, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Yields the status now and each other one that follows, until the call ends."""

@@ -1,5 +1,15 @@
 """What a server tells of itself: its log, and metrics."""
 
-from modelservice.telemetry.logs import LineBudget, make_log
+from modelservice.telemetry.logs import LineBudget, is_for_people, make_log
+from modelservice.telemetry.streams import foreign_lines_logged, line_writer, standard_error_log
+from modelservice.telemetry.writer import LineWriter
 
-__all__ = ["LineBudget", "make_log"]
+__all__ = [
+    "LineBudget",
+    "LineWriter",
+    "foreign_lines_logged",
+    "is_for_people",
+    "line_writer",
+    "make_log",
+    "standard_error_log",
+]

@@ -6,32 +6,76 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, Final, Protocol, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from modelservice.telemetry.writer import LineWriter
 
-def make_log(stream: TextIO, level: str, form: str = "json") -> FilteringBoundLogger:
-    """Returns a log. No credential is ever given to it.
+# What a line of the log says when it must say that others are missing.
+DROPPED: Final = "log lines dropped"
+
+
+class Stream(Protocol):
+    """Where lines go: a `LineWriter`, or a text stream."""
+
+    def write(self, text: str, /) -> int:
+        """Writes a text."""
+
+    def flush(self) -> None:
+        """Makes sure that it is written soon."""
+
+    def isatty(self) -> bool:
+        """Says whether people read it as it is written."""
+
+
+def make_log(stream: Stream, level: str, form: str = "json") -> FilteringBoundLogger:
+    """Returns a log. It never raises; with a `LineWriter` it never blocks either. No credential is ever given to it.
 
     Args:
         stream: Where its lines go.
-        level: The least that is written: `debug`, `info`, `warning` or `error`.
-        form: How: `json`, or `console` for people.
+        level: The least severe level to write: `debug`, `info`, `warning` or `error`.
+        form: `json`, `console` for people, or `auto`: `console` on a terminal, else `json`.
     """
     log: FilteringBoundLogger = structlog.wrap_logger(
         # Writes a line and its end at once: several processes write to one stream.
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast("TextIO", stream)),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            *(_for_people(stream) if form == "console" else _JSON),
+            *(_for_people(stream) if is_for_people(stream, form) else _JSON),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=_never_raising(logging.getLevelNamesMapping()[level.upper()], stream),
         cache_logger_on_first_use=True,
     )
+    if isinstance(stream, LineWriter):
+        stream.recovered = lambda lines: log.warning(DROPPED, lines=lines)
     return log
+
+
+def is_for_people(stream: Stream, form: str) -> bool:
+    """Says whether a stream gets lines for people, rather than JSON.
+
+    Args:
+        stream: The stream.
+        form: `json`, `console` or `auto`.
+    """
+    return form == "console" or (form == "auto" and stream.isatty())
+
+
+def _never_raising(level: int, stream: Stream) -> type[FilteringBoundLogger]:
+    filtering: Any = structlog.make_filtering_bound_logger(level)
+
+    class Log(filtering):  # type: ignore[misc]
+        def _proxy_to_logger(self, *arguments: Any, **fields: Any) -> None:  # noqa: ANN401  (as structlog has it)
+            try:
+                super()._proxy_to_logger(*arguments, **fields)
+            except Exception:  # noqa: BLE001  (a line that cannot be made or written costs itself)
+                if isinstance(stream, LineWriter):
+                    stream.drop()
+
+    return Log
 
 
 class LineBudget:
@@ -70,7 +114,7 @@ class LineBudget:
             return skipped
 
 
-def _for_people(stream: TextIO) -> list[Processor]:
+def _for_people(stream: Stream) -> list[Processor]:
     renderer = structlog.dev.ConsoleRenderer(
         colors=stream.isatty(),
         timestamp_key="time",

@@ -39,6 +39,7 @@ class State:
         refresh_failures: How often it could not be.
         certificate_expires: Until when the certificate of the gRPC port is valid, in seconds since 1970; None without
             TLS there.
+        log_lines_dropped: How many lines of the log were dropped, because they could not be written.
     """
 
     ready: bool
@@ -49,6 +50,7 @@ class State:
     age: float
     refresh_failures: int
     certificate_expires: float | None
+    log_lines_dropped: int
 
 
 class Metrics:
@@ -156,3 +158,8 @@ class _StateCollector(Collector):
         if state.certificate_expires is not None:
             expiry.add_metric([], state.certificate_expires)
         yield expiry
+        yield CounterMetricFamily(
+            "modelservice_log_lines_dropped",
+            "Lines of the log that were dropped, because they could not be written.",
+            state.log_lines_dropped,
+        )

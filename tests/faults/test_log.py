@@ -1,0 +1,117 @@
+"""A log that cannot be written costs lines, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelservice.domain.principal import MODELS_READ
+from modelservice.manage.keys import create_key, revoke_key
+from modelservice.manage.models import ModelRef, update_model
+from tests.conftest import prepare
+from tests.harness import DEADLINE, Place, Process, memory, wait_until
+
+# Lines of the log that fill a pipe, and more: each has 200 bytes and more.
+MANY = 600
+
+
+@contextlib.contextmanager
+def full() -> Iterator[int]:
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    yield descriptor
+    os.close(descriptor)
+
+
+@contextlib.contextmanager
+def closed() -> Iterator[int]:
+    read, write = os.pipe()
+    os.close(read)
+    yield write
+    os.close(write)
+
+
+@contextlib.contextmanager
+def unread() -> Iterator[int]:
+    read, write = os.pipe()
+    yield write
+    os.close(read)
+    os.close(write)
+
+
+STREAMS = {"a full disk": full, "a closed pipe": closed, "a pipe that nobody reads": unread}
+
+
+@pytest.mark.parametrize("what", STREAMS)
+def test_everything_works_whatever_becomes_of_standard_error(place: Place, what: str) -> None:
+    keys = prepare(place)
+    revoked = create_key(place.database_url, "test", "acme", scopes={MODELS_READ})
+    place.settings["MODELSERVICE_EDGE_CACHE_TTL"] = "1"
+    with STREAMS[what]() as stream, Process(place, "run", stderr=stream) as process:
+        process.wait_for("ready: ")
+        for number in range(MANY):
+            assert 404 == place.rest(f"/v1/models/none-{number}", keys.reader).status
+        assert 200 == place.rest("/v1/models/gpt-4o", revoked.text).status
+
+        fields = {"context_window": 5}
+        update_model(place.database_url, "test", ModelRef("gpt-4o"), fields, prompt_quota=0)
+        revoke_key(place.database_url, "test", revoked.id)
+
+        wait_until(lambda: place.rest("/v1/models/gpt-4o", revoked.text).status == 401, "the key is refused")
+        wait_until(lambda: place.rest("/v1/models/gpt-4o", keys.reader).json["contextWindow"] == 5, "it has changed")
+        process.popen.send_signal(signal.SIGTERM)
+        assert 0 == process.popen.wait(DEADLINE)
+
+
+def test_an_access_log_that_nobody_reads_holds_up_nobody(place: Place) -> None:
+    keys = prepare(place)
+    with unread() as stream, Process(place, "run", stdout=stream) as process:
+        wait_until(place.ready, "it is ready")
+        envoy = process.children()["envoy"]
+        before = memory(envoy)
+        for _ in range(MANY):
+            headers = {"x-request-id": "x" * 20_000}
+            assert 200 == place.rest("/v1/models/gpt-4o", keys.reader, headers=headers).status
+
+        # Of 12 MB.
+        assert memory(envoy) < before + 8
+        process.popen.send_signal(signal.SIGTERM)
+        assert 0 == process.popen.wait(DEADLINE)
+
+
+def test_what_could_not_be_written_is_reported_when_it_can_be(place: Place) -> None:
+    keys = prepare(place)
+    read, write = os.pipe()
+    with Process(place, "run", stdout=write) as process, contextlib.closing(os.fdopen(read, "rb")) as received:
+        os.close(write)
+        wait_until(place.ready, "it is ready")
+        lost = 0
+        while lost < 2_000:
+            headers = {"x-request-id": "x" * 5_000}
+            assert 200 == place.rest("/v1/models/gpt-4o", keys.reader, headers=headers).status
+            lost += 1
+        os.set_blocking(read, False)
+
+        def reported() -> bool:
+            received.read()
+            return "lines of the access log dropped" in process.errors
+
+        wait_until(reported, "it is reported")
+
+
+def test_envoy_knows_no_secret_and_is_told_to_end_without_a_warning(place: Place) -> None:
+    prepare(place)
+    place.settings["PGPASSWORD"] = "a-planted-secret"
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        environment = Path(f"/proc/{process.children()['envoy']}/environ").read_bytes()
+        assert b"a-planted-secret" not in environment
+        assert b"MODELSERVICE_" not in environment
+        assert 0 == process.end()
+
+    assert "caught ENVOY_SIGTERM" in process.errors
+    assert '"level": "warning"' not in process.errors
