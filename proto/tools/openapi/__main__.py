@@ -1,4 +1,4 @@
-"""Writes the OpenAPI document: `python -m modelservice.edge.openapi DESCRIPTORS EXAMPLES OUT`.
+"""Writes the OpenAPI document: `python -m openapi DESCRIPTORS EXAMPLES OUT`.
 
 DESCRIPTORS is a set of proto files with their imports and comments, as protoc writes it. EXAMPLES is a folder with an
 answer of the service for each method.
@@ -10,8 +10,8 @@ import json
 import sys
 from pathlib import Path
 
-from modelservice.edge.openapi.document import document
-from modelservice.edge.openapi.source import Source
+from openapi.document import document
+from openapi.source import Source
 
 
 def main(descriptors: str, examples: str, out: str) -> None:

@@ -8,9 +8,9 @@ from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from modelservice.edge.openapi.responses import error_responses, references, rows
-from modelservice.edge.openapi.schemas import described, field_schema, message_schemas
-from modelservice.edge.openapi.source import Method, Source
+from openapi.responses import error_responses, references, rows
+from openapi.schemas import described, field_schema, message_schemas
+from openapi.source import Method, Source
 
 _SERVICE: Final = ".modelservice.v1.ModelService"
 _ERROR: Final = ".modelservice.rest.v1.ErrorBody"

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from modelservice import errors
-from modelservice.edge.openapi.source import Source
 from modelservice.errors import REFUSALS, RefusalKind
+from openapi.source import Source
 
 # gRPC's alone.
 _NOT_OVER_HTTP: Final = (errors.UNKNOWN_SERVICE,)

@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from modelservice.catalogue.ordering import FIELDS
 from modelservice.catalogue.query import OWNER_CHARACTERS_MAX, VALUES_MAX, WORDS_CHARACTERS_MAX
 from modelservice.domain.values import UINT32_MAX
-from modelservice.edge.openapi.source import Source
+from openapi.source import Source
 
 Schema = dict[str, Any]
 
