@@ -142,5 +142,5 @@ def test_every_server_gives_the_same_tag(place: Place) -> None:
 
         # Both have answered.
         for port in process.workers():
-            assert f"127.0.0.1:{port}" in process.errors
+            process.wait_for(f'"upstream":"127.0.0.1:{port}"')
     assert 1 == len({(answer.headers["etag"], answer.body) for answer in found})

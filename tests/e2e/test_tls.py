@@ -268,7 +268,7 @@ def test_a_certificate_is_renewed_and_no_connection_is_dropped(place: Place, ren
         # The stream that was there from the beginning has not ended.
         assert watch.is_active()
         watch.cancel()
-        assert 2 == process.log.count('"certificate renewed"')
+        wait_until(lambda: 2 == process.log.count('"certificate renewed"'), "both renewals are logged")
 
 
 def test_a_pair_that_cannot_be_used_changes_nothing_and_is_said_once(place: Place) -> None:

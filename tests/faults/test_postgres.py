@@ -44,7 +44,7 @@ def test_one_that_stops_costs_freshness_and_not_answers(place: Place, cluster: C
         cluster.start()
         server.change(5)
         server.wait_for_change(5)
-        assert [1, 1] == [server.process.errors.count(line) for line in (CANNOT, AGAIN)]
+        wait_until(lambda: [1, 1] == [server.process.errors.count(line) for line in (CANNOT, AGAIN)], "it is logged")
 
 
 def test_one_that_is_down_at_the_start_is_waited_for(place: Place, cluster: Cluster) -> None:
@@ -189,4 +189,4 @@ def test_a_restored_backup_is_loaded_whole(place: Place, cluster: Cluster, *, fu
         else:
             # Where the server has been before: it takes this for a standby that lags, for ten seconds.
             server.wait_for_change(128_000)
-        assert 2 == server.process.errors.count('"catalogue loaded"')
+        wait_until(lambda: 2 == server.process.errors.count('"catalogue loaded"'), "it is loaded whole")

@@ -17,7 +17,7 @@ from modelservice.store.database import Database
 from modelservice.store.reading import read_changes
 from tests.conftest import prepare
 from tests.faults.serving import serving
-from tests.harness import Place
+from tests.harness import Place, wait_until
 from tests.unit.conftest import entry
 
 CANNOT = "the database cannot be read"
@@ -117,7 +117,7 @@ def test_a_backup_that_is_put_in_its_place_is_loaded_whole(place: Place, *, furt
         copy.rename(file_of(place))
 
         server.wait_for_change(8 if further else 128_000)
-        assert 2 == server.process.errors.count('"catalogue loaded"')
+        wait_until(lambda: 2 == server.process.errors.count('"catalogue loaded"'), "it is loaded whole")
 
 
 def test_a_file_that_is_gone_is_waited_for(place: Place) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from modelservice.errors import ConflictError, DatabaseUnavailableError
 from modelservice.store import sqlite
 from modelservice.store.access import Access
-from modelservice.store.postgres import Deadline, patience, postgres_engine
+from modelservice.store.postgres import postgres_engine
 
 # Any number, but always the same: what migrations of this service lock.
 _MIGRATIONS_LOCK: Final = 0x6D6F6465_6C736572
@@ -47,14 +47,8 @@ class Database:
         Raises:
             DatabaseUnavailableError: The database cannot be reached, or refuses. The text holds no SQL and no values.
         """
-        with (
-            self._named_errors(),
-            self._engine.connect() as connection,
-            contextlib.nullcontext() if self._is_sqlite else Deadline(connection, patience(self.access)) as deadline,
-        ):
-            connection.info["deadline"] = deadline
-            with connection.begin():
-                yield connection
+        with self._named_errors(), self._engine.connect() as connection, connection.begin():
+            yield connection
 
     def close(self) -> None:
         """Ends the connection that is kept, if there is one."""

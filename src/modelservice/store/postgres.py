@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
-from typing import Any, Final, Self
+from collections.abc import Generator
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
 from modelservice.domain.values import canonical_json
@@ -20,6 +20,8 @@ _GRACE: Final = 5.0
 # For a write that has stopped in the middle. Longer than others wait for it: they are told, before it is ended.
 _IDLE_TIMEOUT: Final = 2 * LOCK_TIMEOUT
 _CONNECT_TIMEOUT: Final = 5
+
+T = TypeVar("T")
 
 _CONNECT_ARGUMENTS: Final[dict[str, Any]] = {
     "application_name": "modelservice",
@@ -63,62 +65,35 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
             tuple(f"{int(seconds * 1000)}ms" for seconds in (_STATEMENT_TIMEOUTS[access], LOCK_TIMEOUT, _IDLE_TIMEOUT)),
         )
 
-    # Each answer is a sign of life. Who fetches one in pieces says so for each piece.
-    @event.listens_for(engine, "after_cursor_execute")
-    def answered(connection: Connection, *_: object) -> None:
-        postpone_deadline(connection)
+    # Neither libpq nor the dialect has a timeout for an answer.
+    @event.listens_for(engine, "do_connect")
+    def connect(_: Dialect, __: object, arguments: list[Any], parameters: dict[str, Any]) -> psycopg.Connection:
+        connection = BoundedConnection.connect(*arguments, **parameters)
+        connection.patience = _STATEMENT_TIMEOUTS[access] + _GRACE
+        return connection
 
     return engine
 
 
-def postpone_deadline(connection: Connection) -> None:
-    """Says that the database has answered, in the middle of a transaction that takes long."""
-    deadline: Deadline | None = connection.info.get("deadline")
-    if deadline:
-        deadline.postpone()
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection that gives up a database that does not answer, or a proxy before it that hangs.
 
-
-def patience(access: Access) -> float:
-    """Returns for how many seconds an answer of the database is waited for."""
-    return _STATEMENT_TIMEOUTS[access] + _GRACE
-
-
-class Deadline:
-    """Gives a connection up when the database does not answer in time: its socket is shut, and whoever waits is told.
-
-    Neither libpq nor the driver has a timeout for an answer; a database that hangs, or a proxy before it, would be
-    waited for without end.
-
-    Args:
-        connection: The connection.
-        patience: For how many seconds to wait, from the beginning or the last `postpone`.
+    Attributes:
+        patience: How long to wait for each answer, in seconds.
     """
 
-    def __init__(self, connection: Connection, patience: float) -> None:
-        # A duplicate: the driver may close its own at any time, and its number be another's then.
-        self._socket = socket.socket(fileno=os.dup(connection.connection.dbapi_connection.fileno()))  # type: ignore[union-attr]
-        self._patience = patience
-        self._moved = threading.Event()
-        self._ended = False
-        self._thread = threading.Thread(target=self._watch, name="database deadline", daemon=True)
+    patience: float | None = None
 
-    def postpone(self) -> None:
-        """Begins to wait anew: an answer has come."""
-        self._moved.set()
+    def wait(self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Waits for an answer, as the library has it, but not for longer than `patience`.
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended = True
-        self._moved.set()
-        self._thread.join()
-        self._socket.close()
-
-    def _watch(self) -> None:
-        while self._moved.wait(self._patience):
-            if self._ended:
-                return
-            self._moved.clear()
-        self._socket.shutdown(socket.SHUT_RDWR)
+        Raises:
+            psycopg.OperationalError: There was none. The connection is closed.
+        """
+        try:
+            return super().wait(gen, interval, timeout or self.patience)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                # Nobody waits once more, for a rollback.
+                self.pgconn.finish()
+            raise

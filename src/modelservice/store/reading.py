@@ -13,7 +13,6 @@ from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
 from modelservice.errors import DatabaseBehindError
 from modelservice.store.database import Database
-from modelservice.store.postgres import postpone_deadline
 from modelservice.store.rows import client_from_row, key_from_row, model_from_row, organization_model_from_row
 from modelservice.store.schema import require_current
 from modelservice.store.tables import api_keys, clients, models, organization_models, revisions
@@ -145,7 +144,6 @@ class _Reader:
                     deleted.add(row["id"])
                 else:
                     found.append(make(row))
-            postpone_deadline(self._connection)
             self._pause()
         return tuple(found), frozenset(deleted)
 

@@ -13,7 +13,7 @@ from modelservice.manage.database import backup, migrate
 from modelservice.manage.organizations import create_organization
 from modelservice.store.access import Access
 from modelservice.store.database import Database
-from modelservice.store.postgres import Deadline
+from modelservice.store.postgres import BoundedConnection
 from modelservice.store.reading import read_changes
 from modelservice.store.writing import write
 from tests.harness import wait_until
@@ -144,12 +144,15 @@ def test_a_database_that_hangs_is_given_up(cluster: Cluster) -> None:
     asked = threading.Event()
 
     def ask() -> None:
-        with Database(cluster.database(), Access.READ).transaction() as connection, Deadline(connection, 0.2):
+        with Database(cluster.database(), Access.READ).transaction() as connection:
+            driver = connection.connection.dbapi_connection
+            assert isinstance(driver, BoundedConnection)
+            driver.patience = 0.2
             asked.set()
             # It does not answer for longer than anybody waits.
             connection.exec_driver_sql("SELECT pg_sleep(60)")
 
-    with pytest.raises(DatabaseUnavailableError):
+    with pytest.raises(DatabaseUnavailableError, match="timeout"):
         ask()
     assert asked.is_set()
 
