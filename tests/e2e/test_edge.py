@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from modelservice.config import load
-from modelservice.edge.configuration import Edge, in_script
+from modelservice.edge.access_log import BUDGET
+from modelservice.edge.configuration import Edge, in_script, write_configuration
 from modelservice.edge.processes import find_envoy
 from tests.conftest import prepare
 from tests.contract.test_errors import GET, LIST, bearer, call, unknown_model
@@ -156,7 +157,7 @@ def test_the_configuration_is_found_wherever_it_lies(place: Place) -> None:
         pass
 
 
-def test_the_source_says_what_the_defaults_mean() -> None:
+def test_the_source_says_what_the_defaults_mean(tmp_path: Path) -> None:
     folder = Path("src/modelservice/edge")
     edge = Edge.of(load({}))
     source = yaml.safe_load((ROOT / "envoy.yaml").read_text())
@@ -172,3 +173,6 @@ def test_the_source_says_what_the_defaults_mean() -> None:
     assert [(3, True), (1, True), (1, True), (1, True), (1, True)] == [
         (script.count(said), said == meant) for said, meant in in_script(edge, folder)
     ]
+    # So does the budget of the log.
+    write_configuration(edge, tmp_path, tmp_path)
+    assert yaml.safe_load((ROOT / folder / BUDGET).read_text()) == yaml.safe_load((tmp_path / BUDGET).read_text())

@@ -239,7 +239,8 @@ SETTINGS: Final = (
         "100",
         "0 to 100000",
         "How many calls within a second have a line each in the server's log; 0: all. The next line says how many were "
-        "left out (`skipped`). An `internal_error` is never left out.",
+        "left out (`skipped`). An `internal_error` is never left out. Envoy's access log has all calls that succeeded, "
+        "and so many lines about anything else.",
         whole_between(0, 100_000),
     ),
     *TOKEN_SETTINGS,

@@ -16,6 +16,7 @@ import yaml
 
 from modelservice.certificates.files import PairFiles
 from modelservice.config import Settings, Upstream
+from modelservice.edge.access_log import limit_lines
 from modelservice.edge.administration import Administration, socket_in
 from modelservice.edge.cors import allow_origins
 from modelservice.edge.rates import Rates, limit_rates
@@ -57,6 +58,7 @@ class Edge:
         trust: How it talks TLS to the servers; None for plain text.
         cors_origins: Whose pages may ask from a browser.
         memory_max: What its heap may take, in MB.
+        log_lines_per_second: How many lines it may log about anything but calls that succeeded; 0: all.
     """
 
     http: tuple[str, int]
@@ -71,6 +73,7 @@ class Edge:
     trust: Upstream | None
     cors_origins: Sequence[str]
     memory_max: int
+    log_lines_per_second: int
 
     @classmethod
     def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = ()) -> Self:
@@ -88,6 +91,7 @@ class Edge:
             trust=settings.tls.upstream,
             cors_origins=settings.cors_origins,
             memory_max=settings.envoy_memory_max,
+            log_lines_per_second=settings.log_calls_per_second,
         )
 
     def admin_in(self, folder: Path) -> Administration:
@@ -143,6 +147,7 @@ def _configure(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str, 
         del listener["socket_options"]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     limit_rates(manager, edge.rates)
+    budget = limit_lines(manager, edge.log_lines_per_second, found_at)
     filters = {item["name"].rpartition(".")[2]: item["typed_config"] for item in manager["http_filters"]}
     script = filters["lua"]["default_source_code"]
     for said, meant in in_script(edge, found_at):
@@ -168,7 +173,7 @@ def _configure(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str, 
     admin = edge.admin_in(found_at)
     source["admin"]["address"] = _address(admin)
     administration["load_assignment"]["endpoints"] = _endpoints(admin)
-    return secure(source, edge.certificate, edge.trust, found_at)
+    return budget | secure(source, edge.certificate, edge.trust, found_at)
 
 
 def in_script(edge: Edge, found_at: Path) -> list[tuple[str, str]]:
