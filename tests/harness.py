@@ -169,12 +169,22 @@ class Response:
         return json.loads(self.body)
 
 
-def statistic(place: Place, name: str) -> int:
-    """Returns one of Envoy's statistics; 0 when it has none of the name."""
-    connection = http.client.HTTPConnection("127.0.0.1", place.admin_port, timeout=DEADLINE)
+def administration(where: int | Path, target: str, method: str = "GET") -> Response:
+    """Asks Envoy's administration, on a port of loopback or a Unix socket."""
+    connection = http.client.HTTPConnection("127.0.0.1", where if isinstance(where, int) else None, DEADLINE)
     with contextlib.closing(connection):
-        connection.request("GET", f"/stats?filter=^{name}$")
-        return int(connection.getresponse().read().decode().rpartition(": ")[2] or 0)
+        if isinstance(where, Path):
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.connect(str(where))
+        connection.request(method, target)
+        answer = connection.getresponse()
+        return Response(answer.status, dict(answer.getheaders()), answer.read())
+
+
+def statistic(place: Place | Path, name: str) -> int:
+    """Returns one of Envoy's statistics, by place or socket; 0 when it has none of the name."""
+    where = place if isinstance(place, Path) else place.admin_port
+    return int(administration(where, f"/stats?filter=^{name}$").body.decode().rpartition(": ")[2] or 0)
 
 
 class Process:
@@ -224,6 +234,11 @@ class Process:
                     port = environment.split("MODELSERVICE_GRPC_ADDRESS=127.0.0.1:")[1].split("\0")[0]
                     found[int(port)] = pid
         return found
+
+    def envoy_folder(self) -> Path:
+        """Returns where its Envoy's configuration lies."""
+        command = Path(f"/proc/{self.children()['envoy']}/cmdline").read_text().split("\0")
+        return Path(command[command.index("-c") + 1]).parent
 
     def thread_names(self, child: str) -> list[str]:
         """Returns the names of a process's threads."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,12 @@ import pytest
 import yaml
 
 from modelservice.config import load
-from modelservice.edge.configuration import Edge, in_script
+from modelservice.edge.access_log import BUDGET
+from modelservice.edge.configuration import Edge, in_script, write_configuration
 from modelservice.edge.processes import find_envoy
 from tests.conftest import prepare
 from tests.contract.test_errors import GET, LIST, bearer, call, unknown_model
-from tests.harness import DEADLINE, ENVOY, ROOT, Place, Process, wait_until
+from tests.harness import DEADLINE, ENVOY, ROOT, Place, Process, administration, wait_until
 
 UNAVAILABLE = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}
 TIMEOUT = {"error": {"type": "api_error", "message": "Deadline exceeded", "code": "timeout"}}
@@ -87,11 +89,16 @@ def test_without_a_server_everything_says_unavailable(place: Place, tmp_path_fac
 
 
 def test_the_source_works_as_it_stands(place: Place) -> None:
-    # As `envoy -c envoy.yaml` in this folder, but for the ports, which may be in use where the tests run.
+    # As `envoy -c envoy.yaml` in this folder, but for ports and socket, which may be in use where the tests run.
     text = (ROOT / "envoy.yaml").read_text()
-    for port, mine, times in ((8080, place.http_port, 1), (9901, place.admin_port, 2), (50051, place.grpc_port, 1)):
-        text, count = re.subn(rf"port_value: {port}\b", f"port_value: {mine}", text)
-        assert times == count
+    admin = place.folder / "envoy-admin.sock"
+    for said, mine in (
+        ("port_value: 8080", f"port_value: {place.http_port}"),
+        ("port_value: 50051", f"port_value: {place.grpc_port}"),
+        ("path: envoy-admin.sock", f"path: {admin}"),
+    ):
+        text, count = re.subn(rf"{said}\b", mine, text)
+        assert 1 == count
     configuration = place.folder / "envoy.yaml"
     configuration.write_text(text)
     keys = prepare(place)
@@ -100,6 +107,8 @@ def test_the_source_works_as_it_stands(place: Place) -> None:
         wait_until(place.ready, "Envoy finds the server")
         assert 200 == place.rest("/v1/models", keys.reader).status
         assert 200 == place.rest("/openapi.json").status
+        assert "modelservice::" in administration(admin, "/clusters").body.decode()
+        assert 0o600 == stat.S_IMODE(admin.stat().st_mode)
 
 
 def test_upstreams_are_written_as_they_are_named(place: Place) -> None:
@@ -148,7 +157,7 @@ def test_the_configuration_is_found_wherever_it_lies(place: Place) -> None:
         pass
 
 
-def test_the_source_says_what_the_defaults_mean() -> None:
+def test_the_source_says_what_the_defaults_mean(tmp_path: Path) -> None:
     folder = Path("src/modelservice/edge")
     edge = Edge.of(load({}))
     source = yaml.safe_load((ROOT / "envoy.yaml").read_text())
@@ -164,3 +173,6 @@ def test_the_source_says_what_the_defaults_mean() -> None:
     assert [(3, True), (1, True), (1, True), (1, True), (1, True)] == [
         (script.count(said), said == meant) for said, meant in in_script(edge, folder)
     ]
+    # So does the budget of the log.
+    write_configuration(edge, tmp_path, tmp_path)
+    assert yaml.safe_load((ROOT / folder / BUDGET).read_text()) == yaml.safe_load((tmp_path / BUDGET).read_text())

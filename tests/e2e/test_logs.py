@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import grpc
+import pytest
+from hyperframe.frame import HeadersFrame
 
 from tests.conftest import Service, prepare
 from tests.contract.test_errors import LIST, Metadata, bearer
-from tests.harness import Place, Process, channel, unary, wait_until
+from tests.harness import Place, Process, channel, statistic, unary, wait_until
+from tests.hostile.http2 import END_HEADERS, END_STREAM, Wire, block, frame
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -41,12 +48,152 @@ def test_a_grpc_call_through_envoy_is_so_too(service: Service) -> None:
     assert (TRACE, TRACEPARENT) == (lines["call"]["trace_id"], lines["access"]["traceparent"])
 
 
-def test_what_is_logged_of_a_trace_is_bounded(service: Service) -> None:
-    headers = {"x-request-id": "traced-3", "traceparent": "x" * 5000}
-    assert 200 == service.place.rest("/v1/models", service.keys.reader, headers=headers).status
+def test_whatever_a_client_sends_is_logged_up_to_a_length(service: Service) -> None:
+    request_id = "long-" + "x" * 5000
+    headers = {"x-request-id": request_id, "traceparent": "x" * 5000, "user-agent": "\xff" * 5000}
+    answer = service.place.rest(f"/v1/models/{'x' * 5000}", service.keys.reader, headers=headers)
 
-    lines = logged(service.process, "traced-3")
-    assert (False, "x" * 55) == ("trace_id" in lines["call"], lines["access"]["traceparent"])
+    lines = logged(service.process, "long-x")
+    assert [request_id[:128]] * 3 == [
+        answer.headers["x-request-id"],
+        *(lines[message]["request_id"] for message in ("call", "access")),
+    ]
+    assert "trace_id" not in lines["call"]
+    assert {"path": 512, "traceparent": 55, "user_agent": 256} == {
+        name: len(lines["access"][name]) for name in ("path", "traceparent", "user_agent")
+    }
+
+
+def test_envoy_logs_a_method_up_to_a_length(service: Service) -> None:
+    # Over HTTP/1.1 only those that there are.
+    headers = (("method", "M" * 5000), ("scheme", "http"), ("authority", "a"), ("path", "/v1/models"))
+    request = block([*((f":{name}", value) for name, value in headers), ("x-request-id", "method-1")])
+    with Wire(service.place.http_port) as wire:
+        wire.send(iter([frame(HeadersFrame, 1, request, END_STREAM | END_HEADERS)]))
+        wire.wait_for(1)
+
+    assert "M" * 16 == accessed(service, "method-1")["method"]
+
+
+def accessed(service: Service, request_id: str) -> dict[str, Any]:
+    """Returns Envoy's line about a request."""
+
+    def found() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in service.process.output.splitlines() if f'"{request_id}"' in line]
+
+    wait_until(found, f"a line about {request_id}")
+    return found()[0]
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/openapi.json"])
+def test_no_header_of_a_client_says_what_envoy_logs(service: Service, path: str) -> None:
+    request_id = f"forged-{path[-4:]}"
+    forged = {"x-envoy-original-path": "/forged", "x-envoy-original-method": "FORGED", "x-request-id": request_id}
+    service.place.rest(path, headers=forged)
+
+    line = accessed(service, request_id)
+    assert ("GET", path) == (line["method"], line["path"])
+
+
+def test_envoy_logs_who_asked(service: Service) -> None:
+    headers = {"x-request-id": "who-asked", "user-agent": 'a "good" caller', "x-forwarded-for": "203.0.113.7"}
+    service.place.rest("/v1/models", headers=headers, source="127.0.0.2")
+
+    line = accessed(service, "who-asked")
+    assert ("127.0.0.2", "127.0.0.2", 'a "good" caller') == (line["client"], line["peer"], line["user_agent"])
+
+
+@pytest.fixture(scope="module")
+def budgeted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that logs as little as it may, and believes a proxy."""
+    place = Place(
+        tmp_path_factory.mktemp("budgeted"),
+        {
+            "MODELSERVICE_LOG_CALLS_PER_SECOND": "1",
+            "MODELSERVICE_TRUSTED_PROXIES": "1",
+            "MODELSERVICE_EDGE_CACHE_TTL": "1",
+            "MODELSERVICE_CORS_ORIGINS": "https://a.example.com",
+        },
+    )
+    keys = prepare(place)
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        yield Service(place, process, keys)
+
+
+def test_behind_a_proxy_envoy_logs_its_caller_and_the_proxy(budgeted: Service) -> None:
+    headers = {"x-request-id": "behind-proxy", "x-forwarded-for": "198.51.100.1, 203.0.113.7"}
+    assert 200 == budgeted.place.rest("/v1/models", budgeted.keys.reader, headers=headers).status
+
+    line = accessed(budgeted, "behind-proxy")
+    assert ("203.0.113.7", "127.0.0.1") == (line["client"], line["peer"])
+
+
+def refused_call(place: Place) -> None:
+    with channel(place.http) as one, pytest.raises(grpc.RpcError):
+        unary(one, LIST)(b"")
+
+
+def hang_up(place: Place) -> None:
+    with socket.create_connection(("127.0.0.1", place.http_port)) as one:
+        one.sendall(b"POST /v1/models HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n")
+
+
+PREFLIGHT = {"origin": "https://a.example.com", "access-control-request-method": "GET"}
+# What anybody can do.
+OTHERS: dict[str, Callable[[Place], object]] = {
+    "a made-up key": lambda place: place.rest("/v1/models", "msk_made_up"),
+    "an unknown path": lambda place: place.rest("/v1/nothing"),
+    "a malformed request": lambda place: place.rest("/v1/models?page_size=x&%zz"),
+    "a made-up key over gRPC": refused_call,
+    "the OpenAPI document": lambda place: place.rest("/openapi.json"),
+    "a preflight": lambda place: place.rest("/v1/models", method="OPTIONS", headers=PREFLIGHT),
+    "a caller who leaves": hang_up,
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_what_anybody_can_do_has_a_budget_of_lines(budgeted: Service, what: str) -> None:
+    def left_out() -> int:
+        return statistic(budgeted.place, r"access_log\.process_ratelimit\.denied")
+
+    before = left_out()
+
+    def again() -> bool:
+        OTHERS[what](budgeted.place)
+        return left_out() > before
+
+    wait_until(again, "a line is left out, and counted")
+
+
+def test_beside_a_flood_each_call_that_succeeds_has_its_line(budgeted: Service) -> None:
+    place, key = budgeted.place, budgeted.keys.reader
+    ids = [f"beside-{number}" for number in range(20)]
+    for number, request_id in enumerate(ids):
+        for other in OTHERS.values():
+            other(place)
+        if number % 2:
+            with channel(place.http) as one:
+                unary(one, LIST)(b"", metadata=(*bearer(key), ("x-request-id", request_id)))
+        else:
+            # From the server, then from the micro-cache; the second, of which only headers were asked for, as a 304.
+            etag = place.rest("/v1/models", key, headers={"x-request-id": request_id}).headers["etag"]
+            again = {"x-request-id": f"{request_id}-again", "if-none-match": etag}
+            assert 304 == place.rest("/v1/models", key, headers=again).status
+
+    for number, request_id in enumerate(ids):
+        accessed(budgeted, request_id)
+        if not number % 2:
+            accessed(budgeted, f"{request_id}-again")
+
+
+def test_without_a_limit_everything_has_a_line(service: Service) -> None:
+    ids = [f"each-{number}" for number in range(50)]
+    for request_id in ids:
+        assert 404 == service.place.rest("/v1/nothing", headers={"x-request-id": request_id}).status
+
+    for request_id in ids:
+        accessed(service, request_id)
 
 
 def test_a_busy_server_logs_some_calls_and_says_how_many_it_left_out(place: Place) -> None:

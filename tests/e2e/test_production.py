@@ -12,7 +12,8 @@ import threading
 
 import pytest
 
-from modelservice.edge.configuration import _FILES
+from modelservice.edge.access_log import BUDGET
+from modelservice.edge.configuration import _FILES, CONFIGURATION
 from modelservice.manage.catalogue import import_catalogue
 from modelservice.manage.keys import list_keys
 from modelservice.manage.organizations import create_organization
@@ -147,7 +148,7 @@ def test_the_wheel_alone_serves_migrates_and_writes_envoys_configuration(place: 
     assert 0 == run("init", "--organization", "acme", "--key-file", "key").returncode
     assert 0 == run("envoy-config", "--out", "edge").returncode
     made = {file.name for file in (place.folder / "edge").iterdir()}
-    assert {"envoy.yaml", *_FILES} == made
+    assert {CONFIGURATION, BUDGET, *_FILES} == made
     assert "modelservice: MODELSERVICE_ENVOY_BINARY: must name Envoy: there is none here\n" == run("run").stderr
     log = place.folder / "serve.log"
     with log.open("wb") as file:

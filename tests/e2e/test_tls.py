@@ -194,6 +194,23 @@ def test_a_handshake_that_envoy_refuses_is_a_line_with_its_reason_and_its_peer(s
     assert {"time", "message", "reason", "peer"} == (line() or {}).keys()
 
 
+def test_refused_handshakes_have_a_budget_of_lines(place: Place) -> None:
+    secured(place)
+    place.settings["MODELSERVICE_LOG_CALLS_PER_SECOND"] = "1"
+    with Process(place, "run", "--demo") as process:
+        process.wait_for("ready: ")
+        denied = r"access_log\.process_ratelimit\.denied"
+        before = statistic(place, denied)
+
+        def again() -> bool:
+            with connected(place.http_port) as plain:
+                plain.sendall(b"no greeting of TLS\r\n\r\n")
+                plain.recv(4096)
+            return statistic(place, denied) > before
+
+        wait_until(again, "a line is left out, and counted")
+
+
 def test_when_the_certificates_end_can_be_watched(secure: Secure) -> None:
     end = x509.load_pem_x509_certificate((secure.place.folder / "server" / "tls.crt").read_bytes()).not_valid_after_utc
     days = r"server\.days_until_first_cert_expiring"

@@ -185,7 +185,8 @@ def test_only_paths_are_written(place: Place) -> None:
     configuration = elsewhere(place)
 
     written = {file.name: yaml.safe_load(file.read_text()) for file in configuration.parent.glob("*.yaml")}
-    assert {"envoy.yaml", "edge_certificate.yaml", "client_certificate.yaml", "server_authority.yaml"} == written.keys()
+    secrets = {"edge_certificate.yaml", "client_certificate.yaml", "server_authority.yaml"}
+    assert {"envoy.yaml", "log_budget.yaml", *secrets} == written.keys()
     (secret,) = written["client_certificate.yaml"]["resources"]
     assert {
         "certificate_chain": {"filename": str(place.folder / "client" / "tls.crt")},

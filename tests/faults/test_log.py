@@ -77,30 +77,10 @@ def test_an_access_log_that_nobody_reads_holds_up_nobody(place: Place) -> None:
             headers = {"x-request-id": "x" * 20_000}
             assert 200 == place.rest("/v1/models/gpt-4o", keys.reader, headers=headers).status
 
-        # Of 12 MB.
+        # Of 12 MB that were sent.
         assert memory(envoy) < before + 8
         process.popen.send_signal(signal.SIGTERM)
         assert 0 == process.popen.wait(DEADLINE)
-
-
-def test_what_could_not_be_written_is_reported_when_it_can_be(place: Place) -> None:
-    keys = prepare(place)
-    read, write = os.pipe()
-    with Process(place, "run", stdout=write) as process, contextlib.closing(os.fdopen(read, "rb")) as received:
-        os.close(write)
-        wait_until(place.ready, "it is ready")
-        lost = 0
-        while lost < 2_000:
-            headers = {"x-request-id": "x" * 5_000}
-            assert 200 == place.rest("/v1/models/gpt-4o", keys.reader, headers=headers).status
-            lost += 1
-        os.set_blocking(read, False)
-
-        def reported() -> bool:
-            received.read()
-            return "lines of the access log dropped" in process.errors
-
-        wait_until(reported, "it is reported")
 
 
 def test_envoy_knows_no_secret_and_is_told_to_end_without_a_warning(place: Place) -> None:

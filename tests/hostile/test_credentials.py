@@ -155,7 +155,9 @@ def test_secrets_are_nowhere_but_the_prompts_own_column(place: Place) -> None:
                 "output": process.output,
                 "metrics": fetch(place.metrics_port, "/metrics"),
                 "Envoy's statistics": fetch(place.admin_port, "/stats"),
-                "Envoy's configuration": fetch(place.admin_port, "/config_dump"),
+                "Envoy's metrics": fetch(place.admin_port, "/stats/prometheus"),
+                # What it was given; its administration does not show it.
+                **{f"Envoy's {file.name}": file.read_text("latin-1") for file in process.envoy_folder().iterdir()},
                 "Envoy's clusters": fetch(place.admin_port, "/clusters"),
                 "audit": place.command("audit", "--json").stdout,
                 "config": place.command("config").stdout,

@@ -45,7 +45,7 @@ def test_the_source_has_the_limits_that_are_tried() -> None:
     assert 1 << 30 == monitors[0]["max_heap_size_bytes"]
     assert 10_000 == monitors[1]["max_active_downstream_connections"]
     assert ("30s", "30s") == (LISTENER["per_connection_buffer_high_watermark_timeout"], MANAGER["stream_flush_timeout"])
-    assert "127.0.0.1" == SOURCE["admin"]["address"]["socket_address"]["address"]
+    assert 0o600 == SOURCE["admin"]["address"]["pipe"]["mode"]
     assert ("10s", "15s") == (MANAGER["request_headers_timeout"], MANAGER["request_timeout"])
     # Streams that nobody reads stop no other: there is room for all that may be under way.
     requests = cluster["circuit_breakers"]["thresholds"][0]["max_requests"]

@@ -106,3 +106,17 @@ def test_one_looks_for_all_who_read(place: Place) -> None:
         assert [200] * 200 == statuses
         # One for each 8 MB, which is less than three of these lists.
         assert statistic(place, looks) - before < 100
+
+
+def test_one_looks_through_the_administrations_socket(place: Place) -> None:
+    key, _ = prepare_many(place)
+    place.settings["MODELSERVICE_ENVOY_ADMIN_ADDRESS"] = ""
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        admin = process.envoy_folder() / "envoy-admin.sock"
+
+        def looked() -> bool:
+            assert 200 == place.rest(LIST, key).status
+            return statistic(admin, r"cluster\.administration\.upstream_rq_200") > 0
+
+        wait_until(looked, "the administration answers")

@@ -171,6 +171,17 @@ def test_a_busy_server_logs_some_calls_and_says_how_many_it_left_out(running: Ru
     assert expected == [(line["request_id"], line.get("skipped")) for line in lines]
 
 
+def test_refused_calls_cannot_hide_those_that_are_granted(running: Running) -> None:
+    for _ in range(5):
+        call(running.address, LIST)
+    with channel(running.address) as one:
+        for _ in range(3):
+            unary(one, "/grpc.health.v1.Health/Check")(b"")
+
+    codes = [line["code"] for line in running.log if line["message"] == "call"]
+    assert ["unavailable"] * 3 + ["ok"] * 3 == codes
+
+
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 

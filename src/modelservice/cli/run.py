@@ -71,10 +71,10 @@ def run(*, demo: bool, count: int) -> None:
 def _addresses(settings: Settings, count: int) -> list[tuple[str, Address]]:
     """Returns where something will listen, each with the setting that says so."""
     addresses = [item for number in range(count) for item in worker_addresses(settings, number).items()]
-    own = [
-        (config.PREFIX + field.upper(), getattr(settings, field)) for field in ("http_address", "envoy_admin_address")
-    ]
-    return addresses + own
+    addresses.append((f"{config.PREFIX}HTTP_ADDRESS", settings.http_address))
+    if settings.envoy_admin_address:
+        addresses.append((f"{config.PREFIX}ENVOY_ADMIN_ADDRESS", settings.envoy_admin_address))
+    return addresses
 
 
 def _url(settings: Settings) -> str:

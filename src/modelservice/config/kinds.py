@@ -102,6 +102,16 @@ def address_or_off(text: str) -> Address | None:
     return None if text == "off" else address(text)
 
 
+def loopback_address(text: str) -> Address | None:
+    """Reads a loopback IP address with a port; empty for none."""
+    if not text:
+        return None
+    found = address(text)
+    if not ipaddress.ip_address(found.host).is_loopback:
+        raise ValueError
+    return found
+
+
 def database_url(text: str) -> str:
     """Reads the URL of a database."""
     scheme, _, rest = text.partition("://")

@@ -11,6 +11,7 @@ from modelservice.config.kinds import (
     address_or_off,
     boolean,
     database_url,
+    loopback_address,
     number_between,
     one_of,
     origins,
@@ -33,7 +34,7 @@ class Settings:
     database_url: str
     grpc_address: Address
     http_address: Address
-    envoy_admin_address: Address
+    envoy_admin_address: Address | None
     metrics_address: Address | None
     envoy_binary: str
     rest_rendering: str
@@ -74,10 +75,11 @@ SETTINGS: Final = (
     Setting("http_address", "127.0.0.1:8080", _ADDRESS_BOUNDS, "Where Envoy listens: REST, and gRPC too.", address),
     Setting(
         "envoy_admin_address",
-        "127.0.0.1:9901",
-        _ADDRESS_BOUNDS,
-        "Where Envoy's administration listens. Whoever reaches it controls Envoy.",
-        address,
+        "",
+        "a loopback IP address and a port, as 127.0.0.1:9901 or [::1]:9901; empty: a Unix socket",
+        "Where Envoy's administration listens: its metrics, and what drains it. The socket lies beside Envoy's "
+        "configuration and is for its user alone; at an address, every local user can drain Envoy.",
+        loopback_address,
     ),
     Setting(
         "metrics_address",
@@ -237,8 +239,10 @@ SETTINGS: Final = (
         "log_calls_per_second",
         "100",
         "0 to 100000",
-        "How many calls within a second have a line each in the server's log; 0: all. The next line says how many were "
-        "left out (`skipped`). An `internal_error` is never left out.",
+        "How many calls per second have a line each in the server's log: that many which succeed, and that many which "
+        "are refused. 0 disables the limit. The next line says how many were left out (`skipped`). An "
+        "`internal_error` is never left out. Envoy's access log has every call that succeeded, and that many lines per "
+        "second about anything else.",
         whole_between(0, 100_000),
     ),
     *TOKEN_SETTINGS,

@@ -16,6 +16,8 @@ import yaml
 
 from modelservice.certificates.files import PairFiles
 from modelservice.config import Settings, Upstream
+from modelservice.edge.access_log import limit_lines
+from modelservice.edge.administration import Administration, socket_in
 from modelservice.edge.cors import allow_origins
 from modelservice.edge.rates import Rates, limit_rates
 from modelservice.edge.tls import secure
@@ -29,6 +31,8 @@ _FILES: Final = (DESCRIPTOR, OPENAPI, "last_hand.lua", "micro_cache.lua", "unrea
 # Where the source says that they are.
 _FOUND_AT: Final = "src/modelservice/edge"
 
+# The mode of a socket that is its user's alone.
+_OWN: Final = 0o600
 _MB: Final = 1024 * 1024
 # How many requests may be under way to servers that are named, however many they are.
 _REQUESTS_OF_NAMES: Final = 1000
@@ -43,7 +47,7 @@ class Edge:
 
     Attributes:
         http: Where it listens: IP address and port.
-        admin: Where its administration listens.
+        admin: Where its administration listens; None for a Unix socket in the folder of its configuration.
         upstreams: The servers behind it: IP addresses or names, and ports.
         rest_rendering: Who makes REST's JSON: `ready` or `transcoder`.
         organization_header: Whether `x-modelservice-organization` is passed on.
@@ -54,10 +58,11 @@ class Edge:
         trust: How it talks TLS to the servers; None for plain text.
         cors_origins: Whose pages may ask from a browser.
         memory_max: What its heap may take, in MB.
+        log_lines_per_second: How many lines it may log about anything but calls that succeeded; 0: all.
     """
 
     http: tuple[str, int]
-    admin: tuple[str, int]
+    admin: tuple[str, int] | None
     upstreams: Sequence[tuple[str, int]]
     rest_rendering: str
     organization_header: bool
@@ -68,6 +73,7 @@ class Edge:
     trust: Upstream | None
     cors_origins: Sequence[str]
     memory_max: int
+    log_lines_per_second: int
 
     @classmethod
     def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = ()) -> Self:
@@ -85,7 +91,19 @@ class Edge:
             trust=settings.tls.upstream,
             cors_origins=settings.cors_origins,
             memory_max=settings.envoy_memory_max,
+            log_lines_per_second=settings.log_calls_per_second,
         )
+
+    def admin_in(self, folder: Path) -> Administration:
+        """Returns where its administration listens.
+
+        Args:
+            folder: Where the Envoy finds its configuration.
+
+        Raises:
+            EdgeError: A Unix socket's path would be too long there.
+        """
+        return self.admin or socket_in(folder)
 
 
 def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
@@ -100,17 +118,16 @@ def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
         The configuration's path.
 
     Raises:
-        EdgeError: It cannot be written.
+        EdgeError: It cannot be written, or the path of the administration's socket is too long.
     """
     package = resources.files("modelservice.edge")
     source: dict[str, Any] = yaml.safe_load((package / CONFIGURATION).read_text(encoding="utf-8"))
-    configured = _configured(source, edge, found_at)
-    secrets = secure(configured, edge.certificate, edge.trust, found_at)
+    more = _configure(source, edge, found_at)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in _FILES:
             (folder / name).write_bytes((package / name).read_bytes())
-        for name, content in {CONFIGURATION: configured, **secrets}.items():
+        for name, content in {CONFIGURATION: source, **more}.items():
             text = yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, width=120)
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
@@ -118,8 +135,8 @@ def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
     return folder / CONFIGURATION
 
 
-def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str, Any]:
-    source["admin"]["address"] = _address(edge.admin)
+def _configure(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str, dict[str, Any]]:
+    """Puts into the source what settings say. Returns the files that it needs besides, by name."""
     heap = source["overload_manager"]["resource_monitors"][0]["typed_config"]
     heap["max_heap_size_bytes"] = edge.memory_max * _MB
     resources_ = source["static_resources"]
@@ -130,6 +147,7 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
         del listener["socket_options"]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     limit_rates(manager, edge.rates)
+    budget = limit_lines(manager, edge.log_lines_per_second, found_at)
     filters = {item["name"].rpartition(".")[2]: item["typed_config"] for item in manager["http_filters"]}
     script = filters["lua"]["default_source_code"]
     for said, meant in in_script(edge, found_at):
@@ -152,8 +170,10 @@ def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str,
         # A name may stand for several servers.
         threshold["max_requests"] = max(threshold["max_requests"], _REQUESTS_OF_NAMES)
     cluster["load_assignment"]["endpoints"] = _endpoints(*edge.upstreams)
-    administration["load_assignment"]["endpoints"] = _endpoints(edge.admin)
-    return source
+    admin = edge.admin_in(found_at)
+    source["admin"]["address"] = _address(admin)
+    administration["load_assignment"]["endpoints"] = _endpoints(admin)
+    return budget | secure(source, edge.certificate, edge.trust, found_at)
 
 
 def in_script(edge: Edge, found_at: Path) -> list[tuple[str, str]]:
@@ -170,12 +190,14 @@ def in_script(edge: Edge, found_at: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _address(address: tuple[str, int]) -> dict[str, Any]:
+def _address(address: Administration) -> dict[str, Any]:
+    if isinstance(address, Path):
+        return {"pipe": {"path": str(address), "mode": _OWN}}
     host, port = address
     return {"socket_address": {"address": host, "port_value": port}}
 
 
-def _endpoints(*addresses: tuple[str, int]) -> list[dict[str, Any]]:
+def _endpoints(*addresses: Administration) -> list[dict[str, Any]]:
     return [{"lb_endpoints": [{"endpoint": {"address": _address(address)}} for address in addresses]}]
 
 

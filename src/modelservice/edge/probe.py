@@ -1,21 +1,24 @@
-"""Asks a running Envoy things over HTTP."""
+"""Asks a running Envoy things over HTTP: at its address, or at its administration's Unix socket."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
+from pathlib import Path
 from typing import Any, Final
 
 from modelservice.certificates.files import PemFile
 from modelservice.certificates.reading import read_leaf
+from modelservice.edge.administration import Administration
 from modelservice.errors import InvalidSettingError
 
 # In seconds; everything asked is on this machine.
 _TIMEOUT: Final = 2.0
 
 
-def health(admin: tuple[str, int]) -> dict[tuple[str, int], bool]:
+def health(admin: Administration) -> dict[tuple[str, int], bool]:
     """Says of each server, by IP address and port, whether it is healthy for Envoy; of none when Envoy does not say."""
     _, body = _request("GET", admin, "/clusters?format=json", {})
     try:
@@ -37,13 +40,13 @@ def is_ready(address: tuple[str, int], *, certificate: PemFile | None = None) ->
     return status == http.client.OK
 
 
-def drain(admin: tuple[str, int]) -> None:
+def drain(admin: Administration) -> None:
     """Tells Envoy to take no new connections, and to end those that are idle."""
     _request("POST", admin, "/healthcheck/fail", {})
     _request("POST", admin, "/drain_listeners?graceful&skip_exit", {})
 
 
-def requests_under_way(admin: tuple[str, int]) -> int:
+def requests_under_way(admin: Administration) -> int:
     """Returns how many requests Envoy is answering; 0 when it does not say."""
     _, body = _request("GET", admin, "/stats?filter=^http.edge.downstream_rq_active$", {})
     _, _, number = body.decode(errors="replace").rpartition(": ")
@@ -76,14 +79,31 @@ class _PinnedConnection(http.client.HTTPSConnection):
             raise ssl.SSLCertVerificationError
 
 
+class _SocketConnection(http.client.HTTPConnection):
+    """Talks to who listens on a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(_TIMEOUT)
+        self.sock.connect(str(self._path))
+
+
+def _connection(address: Administration, certificate: PemFile | None) -> http.client.HTTPConnection:
+    if isinstance(address, Path):
+        return _SocketConnection(address)
+    if certificate:
+        return _PinnedConnection(*address, certificate)
+    return http.client.HTTPConnection(*address, timeout=_TIMEOUT)
+
+
 def _request(
-    method: str, address: tuple[str, int], path: str, headers: dict[str, str], certificate: PemFile | None = None
+    method: str, address: Administration, path: str, headers: dict[str, str], certificate: PemFile | None = None
 ) -> tuple[int, bytes]:
-    connection = (
-        _PinnedConnection(*address, certificate)
-        if certificate
-        else http.client.HTTPConnection(*address, timeout=_TIMEOUT)
-    )
+    connection = _connection(address, certificate)
     try:
         connection.request(method, path, headers=headers)
         response = connection.getresponse()

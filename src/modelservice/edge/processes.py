@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from modelservice.edge import probe
+from modelservice.edge.administration import Administration
 from modelservice.edge.child import END_MAX, LOOK_INTERVAL, Child, end
 from modelservice.edge.configuration import Edge, write_configuration
 from modelservice.edge.envoy_output import ENVOY_LOG_FORMAT, EnvoyOutput
@@ -66,6 +67,7 @@ class Processes:
         self._certificate = edge.certificate.certificate if edge.certificate else None
         self._workers = workers
         self._hurried = hurried
+        # Of mode 0700.
         self._folder = tempfile.TemporaryDirectory(prefix="modelservice-")
         self._envoy: Child | None = None
 
@@ -157,17 +159,21 @@ class Processes:
 
     def drain(self) -> None:
         """Ends Envoy once it has answered what is under way, then the servers, which drain in their own time."""
-        probe.drain(self._edge.admin)
+        probe.drain(self._admin)
         deadline = time.monotonic() + _ENVOY_DRAIN_MAX
-        while time.monotonic() < deadline and probe.requests_under_way(self._edge.admin):
+        while time.monotonic() < deadline and probe.requests_under_way(self._admin):
             if self._hurried.wait(LOOK_INTERVAL):
                 break
         if self._envoy:
             end([self._envoy], END_MAX, self._hurried)
         end(self._workers.children(), self._workers.patience, self._hurried)
 
+    @property
+    def _admin(self) -> Administration:
+        return self._edge.admin_in(Path(self._folder.name))
+
     def _health(self) -> dict[tuple[str, int], bool]:
-        return probe.health(self._edge.admin)
+        return probe.health(self._admin)
 
     def _look(self) -> None:
         how = self._envoy.ended() if self._envoy else None

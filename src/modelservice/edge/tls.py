@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from modelservice.certificates.files import PairFiles, PemFile
 from modelservice.config import Upstream
+from modelservice.edge.access_log import budget
 
 _EXTENSIONS: Final = "type.googleapis.com/envoy.extensions"
 _SECRET: Final = f"{_EXTENSIONS}.transport_sockets.tls.v3.Secret"
@@ -40,7 +41,7 @@ def secure(
         secrets[file] = {"resources": [{"@type": _SECRET, "name": name, **secret}]}
         return {
             "name": name,
-            "sds_config": {"resource_api_version": "V3", "path_config_source": {"path": str(found_at / file)}},
+            "sds_config": {"resource_api_version": "V3", "path_config_source": {"path": f"{found_at}/{file}"}},
         }
 
     if certificate:
@@ -49,9 +50,6 @@ def secure(
         shown = [keep("client_certificate", _pair(trust.pair))] if trust.pair else []
         authority = keep("server_authority", {"validation_context": {"trusted_ca": _file(trust.authority)}})
         source["static_resources"]["clusters"][0]["transport_socket"] = _to_server(trust.server_name, authority, shown)
-    if secrets:
-        # Envoy asks for secrets by its name, whoever gives them.
-        source.setdefault("node", {"id": "modelservice", "cluster": "modelservice"})
     return secrets
 
 
@@ -62,8 +60,11 @@ def _secure_listener(listener: dict[str, Any], certificate: dict[str, Any]) -> N
         {"alpn_protocols": ["h2", "http/1.1"], "tls_certificate_sds_secret_configs": [certificate]},
     )
     chain["transport_socket_connect_timeout"] = f"{_HANDSHAKE_MAX}s"
-    # Requests are logged where they are understood. This is for callers who do not come that far.
-    listener["access_log"] = [_REFUSED_HANDSHAKES]
+    # Requests are logged where they are understood. This is for callers who do not come that far; their lines count as
+    # those of refused requests do.
+    (manager,) = chain["filters"]
+    filters = [_IS_REFUSED, budget(manager["typed_config"])]
+    listener["access_log"] = [{**_REFUSED_HANDSHAKES, "filter": {"and_filter": {"filters": filters}}}]
 
 
 def _to_server(name: str, authority: dict[str, Any], shown: list[dict[str, Any]]) -> dict[str, Any]:
@@ -106,17 +107,17 @@ def _kind(name: str) -> str:
     return "IP_ADDRESS"
 
 
+_IS_REFUSED: Final = {
+    "extension_filter": {
+        "name": "envoy.access_loggers.extension_filters.cel",
+        "typed_config": {
+            "@type": f"{_EXTENSIONS}.access_loggers.filters.cel.v3.ExpressionFilter",
+            "expression": "connection.transport_failure_reason != ''",
+        },
+    }
+}
 _REFUSED_HANDSHAKES: Final = {
     "name": "envoy.access_loggers.stdout",
-    "filter": {
-        "extension_filter": {
-            "name": "envoy.access_loggers.extension_filters.cel",
-            "typed_config": {
-                "@type": f"{_EXTENSIONS}.access_loggers.filters.cel.v3.ExpressionFilter",
-                "expression": "connection.transport_failure_reason != ''",
-            },
-        }
-    },
     "typed_config": {
         "@type": f"{_EXTENSIONS}.access_loggers.stream.v3.StdoutAccessLog",
         "log_format": {

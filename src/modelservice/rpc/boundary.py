@@ -185,7 +185,9 @@ class Boundary:
             if refusal and refusal.kind in _CREDENTIAL_REFUSALS:
                 # What is said of a JWT is one of a few sentences (auth.token).
                 self._metrics.refuse(refusal.reason or code)
-            skipped = self._budget.take(always=code == INTERNAL_ERROR.code) if logged else None
+            # A flood of refusals cannot hide the calls of a stolen key.
+            kind = "refused" if refusal else "granted"
+            skipped = self._budget.take(kind, always=code == INTERNAL_ERROR.code) if logged else None
             if skipped is None:
                 return
             more = {

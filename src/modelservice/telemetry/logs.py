@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TextIO, cast
 
 import structlog
@@ -79,10 +80,10 @@ def _never_raising(level: int, stream: Stream) -> type[FilteringBoundLogger]:
 
 
 class LineBudget:
-    """How many calls may have a line of their own in the log.
+    """How many lines there may be per second, of each kind.
 
     Args:
-        per_second: So many; 0 for all.
+        per_second: That many; 0 disables the limit.
         clock: Tells the time, in seconds.
     """
 
@@ -90,28 +91,37 @@ class LineBudget:
         self._per_second = per_second
         self._clock = clock
         self._lock = threading.Lock()
-        self._since = clock()
-        self._written = 0
-        self._skipped = 0
+        self._kinds: dict[str, _Second] = {}
 
-    def take(self, *, always: bool = False) -> int | None:
-        """Takes a line. Returns how many calls were left out since the last one; None when this one is, too.
+    def take(self, kind: str = "", *, always: bool = False) -> int | None:
+        """Takes a line. Returns how many were left out since the last one; None when this one is, too.
 
         Args:
-            always: This call is not to be left out.
+            kind: One of few. Each has a budget of its own, so that lines of one cannot hide those of another.
+            always: This line is not to be left out.
         """
         if not self._per_second:
             return 0
         now = self._clock()
         with self._lock:
-            if now - self._since >= 1:
-                self._since, self._written = now, 0
-            if self._written >= self._per_second and not always:
-                self._skipped += 1
+            second = self._kinds.setdefault(kind, _Second(now))
+            if now - second.since >= 1:
+                second.since, second.written = now, 0
+            if second.written >= self._per_second and not always:
+                second.skipped += 1
                 return None
-            self._written += 1
-            skipped, self._skipped = self._skipped, 0
+            second.written += 1
+            skipped, second.skipped = second.skipped, 0
             return skipped
+
+
+@dataclass(slots=True)
+class _Second:
+    """Lines since a moment, and those left out since the last one."""
+
+    since: float
+    written: int = 0
+    skipped: int = 0
 
 
 def _for_people(stream: Stream) -> list[Processor]:
