@@ -210,7 +210,7 @@ def test_a_lifetime_that_is_none_is_refused(place: Place, expires_in: str) -> No
     "arguments", [("organizations", "list"), ("keys", "list"), ("organizations", "create", "acme")]
 )
 def test_without_a_database_commands_say_what_to_run(place: Place, arguments: tuple[str, ...]) -> None:
-    assert (1, f"modelservice: {place.database_url} does not exist: run `modelservice migrate`") == refused(
+    assert (1, f"modelservice: {place.database_url} does not exist: run `modelservice init`") == refused(
         place, *arguments
     )
     assert not (place.folder / "test.db").exists()

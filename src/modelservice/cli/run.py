@@ -8,13 +8,14 @@ import sys
 import click
 
 from modelservice import config, telemetry
+from modelservice.cli.invocation import pasteable
 from modelservice.config import Address, Settings
 from modelservice.edge import probe
 from modelservice.edge.configuration import Edge
 from modelservice.edge.ports import require_free
 from modelservice.edge.processes import Processes, find_envoy
 from modelservice.edge.workers import Workers, worker_addresses
-from modelservice.preconditions import require_certificates, require_key_file
+from modelservice.preconditions import require_certificates, require_database_file, require_key_file
 from modelservice.stop import Stop
 
 
@@ -48,6 +49,8 @@ def run(*, demo: bool, count: int) -> None:
     require_free(*_addresses(settings, count))
     require_key_file(settings.tokens)
     require_certificates(settings.tls)
+    if not demo:
+        require_database_file(settings.database_url)
     envoy = find_envoy(settings.envoy_binary)
     if demo:
         _prepare_demo(settings)
@@ -92,12 +95,16 @@ def _prepare_demo(settings: Settings) -> None:
 def _show_demo(settings: Settings, processes: Processes, stop: Stop) -> None:
     from modelservice.manage import demo  # noqa: PLC0415
 
-    key = demo.make_key(settings.database_url)
-    if key is None:
-        click.echo("the demo key was shown when it was made; `modelservice keys create` makes another")
+    made = demo.make_key(settings.database_url)
+    if made.key is None:
+        click.echo(
+            f"keys of the organization {made.organization_id} were shown when they were made. This makes another:"
+        )
+        click.echo(pasteable("keys", "create", "--organization", made.organization_id))
         return
+    key = made.key
     http, edge = settings.http_address.reachable(), settings.tls.edge
     certificate = edge.certificate if edge else None
     if processes.wait_until(lambda: probe.answers(http, key.text, certificate=certificate), stop.requested):
-        click.echo(f"a key of the organization {demo.ORGANIZATION}, shown this once:")
+        click.echo(f"a key of the organization {made.organization_id}, shown this once:")
         click.echo(f'curl -H "Authorization: Bearer {key.text}" {_url(settings)}')
