@@ -95,6 +95,17 @@ class DatabaseUnavailableError(ModelserviceError):
     """The database cannot be reached or read now. Nothing was changed; the same call may succeed later."""
 
 
+class DatabaseMissingError(DatabaseUnavailableError):
+    """There is no SQLite file where the URL says.
+
+    Args:
+        url: The database's URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url} does not exist: run `modelservice init`")
+
+
 class DatabaseBehindError(ModelserviceError):
     """The database is where it has been before: a standby that lags, or one that lost the last writes."""
 

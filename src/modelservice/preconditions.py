@@ -6,7 +6,8 @@ from modelservice.auth.jwks import KeySetError, parse_key_set
 from modelservice.auth.key_source import is_url, key_source
 from modelservice.certificates.reading import read_authority, read_pair
 from modelservice.config import Tls, Tokens
-from modelservice.errors import InvalidSettingError
+from modelservice.config.kinds import sqlite_file
+from modelservice.errors import DatabaseMissingError, InvalidSettingError
 
 
 def require_key_file(tokens: Tokens | None) -> None:
@@ -20,6 +21,17 @@ def require_key_file(tokens: Tokens | None) -> None:
             parse_key_set(key_source(tokens.key_set)(), tokens.algorithms)
         except KeySetError as error:
             raise InvalidSettingError(f"MODELSERVICE_JWT_JWKS: {error}") from None
+
+
+def require_database_file(url: str) -> None:
+    """Makes sure that a SQLite database is there. One of Postgres may come up later.
+
+    Raises:
+        DatabaseMissingError: It is not.
+    """
+    file = sqlite_file(url)
+    if file and not file.exists():
+        raise DatabaseMissingError(url)
 
 
 def require_certificates(tls: Tls) -> None:

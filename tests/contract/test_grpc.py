@@ -126,7 +126,7 @@ def test_watch_is_not_for_clients_of_envoy(service: Service) -> None:
 
 def test_a_server_is_not_serving_until_the_catalogue_is_there(place: Place) -> None:
     with Process(place, "serve") as process, channel(place.grpc) as one:
-        process.wait_for("modelservice migrate")
+        process.wait_for("modelservice init")
         assert NOT_SERVING == HealthStub(one).Check(health_pb2.HealthCheckRequest()).status
         error = call(place.grpc, GET)
         assert (grpc.StatusCode.UNAVAILABLE, "Service unavailable") == (error.code(), error.details())

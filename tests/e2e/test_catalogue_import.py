@@ -34,17 +34,17 @@ def test_a_dry_run_shows_each_model_and_the_summary_last(managed: Place) -> None
 
     done = managed.command(*IMPORT, file).stdout
 
-    assert 50 == len(re.findall(r"^\S+ +added +-", dry, re.MULTILINE))
-    assert 4 == len(re.findall(r"^\S+ +left out: its name has a '\*'", dry, re.MULTILINE))
+    assert 50 == len(re.findall(r"^\S+\tadded\t-", dry, re.MULTILINE))
+    assert 4 == len(re.findall(r"^\S+\tleft out: its name has a '\*'", dry, re.MULTILINE))
     entries, counts = dry.splitlines()[-2:]
     assert "60 entries: 54 mapped, 6 left out, 0 not selected" == entries
     assert counts.startswith("would be added 50, changed 4, unchanged 0,")
     assert "added 50, changed 4, unchanged 0," in done
-    assert [] == re.findall(r"^\S+ +added", done.split("\nby provider")[0], re.MULTILINE)
+    assert [] == re.findall(r"^\S+\tadded", done.split("\nby provider")[0], re.MULTILINE)
     for text in (dry, done):
         assert ["by provider", "by field", "by reason"] == re.findall(r"^by \w+$", text, re.MULTILINE)
-        assert re.search(r"^left out +- +1 +the file's own example, no model +sample_spec *$", text, re.MULTILINE)
-        assert re.search(r"^guessed +display_name +54 +there is none: the id", text, re.MULTILINE)
+        assert re.search(r"^left out\t-\t1\tthe file's own example, no model\tsample_spec$", text, re.MULTILINE)
+        assert re.search(r"^guessed\tdisplay_name\t54\tthere is none: the id", text, re.MULTILINE)
     shown = printed(managed, "catalogue", "show")
     assert {"documented": 10, "litellm": 50} == {
         source: sum(row["source"] == source for row in shown) for source in ("documented", "litellm")
@@ -83,7 +83,7 @@ def test_what_was_said_here_outlasts_what_others_say(managed: Place) -> None:
 
     text = managed.command(*IMPORT, file).stdout
 
-    conflicts = re.findall(r"^(\S+) +not taken: (\w+) said otherwise +(\w+)", text, re.MULTILINE)
+    conflicts = re.findall(r"^(\S+)\tnot taken: (\w+) said otherwise\t(\w+)", text, re.MULTILINE)
     assert {
         ("gpt-4o", "documented", "display_name"),
         ("gpt-4o", "documented", "provider"),

@@ -22,7 +22,7 @@ def refused(place: Place, *arguments: str) -> tuple[int, str]:
 
 def test_an_organization_and_its_keys(place: Place) -> None:
     place.command("migrate")
-    assert "" == place.command("organizations", "create", "acme").stdout
+    assert "created organization acme\n" == place.command("organizations", "create", "acme").stdout
     created = place.command(
         "keys",
         "create",
@@ -37,9 +37,10 @@ def test_an_organization_and_its_keys(place: Place) -> None:
     )
     # The key alone, so that a script can take it.
     assert re.fullmatch(r"msk_\w{12}_\w{38}\n", created.stdout)
-    assert "" == created.stderr
     key_id = created.stdout.split("_")[1]
-    place.command("keys", "create", "--organization", "acme")
+    said = f"created key {key_id} of organization acme, with models:read; it is not shown again\n"
+    assert said == created.stderr
+    place.command("keys", "create", "--organization", "acme", "--no-scope")
 
     rows = json.loads(place.command("keys", "list", "--json").stdout)
     table = place.command("keys", "list").stdout
@@ -50,9 +51,7 @@ def test_an_organization_and_its_keys(place: Place) -> None:
     )
     assert ([], None) == (second["scopes"], second["expires"])
     assert 3 == len(table.splitlines())
-    assert ["id", "organization", "name", "scopes", "state", "created", "expires", "revoked"] == table.splitlines()[
-        0
-    ].split()
+    assert "id\torganization\tname\tscopes\tstate\tcreated\texpires\trevoked" == table.splitlines()[0]
     # Neither the secret nor its digest is anywhere.
     secret = created.stdout.strip().split("_")[2]
     assert secret not in table + json.dumps(rows)
@@ -63,18 +62,37 @@ def test_an_organization_and_its_keys(place: Place) -> None:
     ]
     assert "acme" in place.command("organizations", "list").stdout
 
-    assert "" == place.command("keys", "revoke", key_id).stdout
+    assert f"revoked key {key_id}\n" == place.command("keys", "revoke", key_id).stdout
+    assert f"key {key_id}: is revoked already\n" == place.command("keys", "revoke", key_id).stdout
 
     states = {row["id"]: row["state"] for row in json.loads(place.command("keys", "list", "--json").stdout)}
     assert {"revoked", "active"} == set(states.values())
     assert "revoked" == states[key_id]
 
 
+def test_a_key_may_read_unless_it_is_told_otherwise(place: Place) -> None:
+    place.command("migrate")
+    place.command("organizations", "create", "acme")
+    for name, options in (
+        ("default", ("--organization", "acme")),
+        ("scopeless", ("--organization", "acme", "--no-scope")),
+        ("gateway", ("--scope", "models:read_any")),
+    ):
+        place.command("keys", "create", "--name", name, *options)
+
+    rows = json.loads(place.command("keys", "list", "--json").stdout)
+
+    assert {"default": ["models:read"], "scopeless": [], "gateway": ["models:read_any"]} == {
+        row["name"]: row["scopes"] for row in rows
+    }
+
+
 def test_clients(place: Place) -> None:
     place.command("migrate")
     for organization in ("acme", "globex"):
         place.command("organizations", "create", organization)
-    assert "" == place.command("clients", "add", "m2m-client-1", "--organization", "acme").stdout
+    added = place.command("clients", "add", "m2m-client-1", "--organization", "acme").stdout
+    assert "added client m2m-client-1: reads for organization acme\n" == added
     assert (1, "modelservice: client m2m-client-1: reads for acme already") == refused(
         place, "clients", "add", "m2m-client-1", "--organization", "globex"
     )
@@ -82,14 +100,16 @@ def test_clients(place: Place) -> None:
     assert [("m2m-client-1", "acme")] == [(row["client"], row["organization"]) for row in rows]
     assert ["client", "organization", "created"] == place.command("clients", "list").stdout.splitlines()[0].split()
 
-    assert "" == place.command("clients", "remove", "m2m-client-1").stdout
-    assert "" == place.command("clients", "add", "m2m-client-1", "--organization", "globex").stdout
+    removed = place.command("clients", "remove", "m2m-client-1").stdout
+    assert "removed client m2m-client-1: no longer reads for organization acme\n" == removed
+    place.command("clients", "add", "m2m-client-1", "--organization", "globex")
 
     assert (
         1,
         "modelservice: organization globex: has 0 keys, 1 clients and 0 models: --cascade deletes them too",
     ) == refused(place, "organizations", "delete", "globex")
-    place.command("organizations", "delete", "globex", "--cascade")
+    deleted = place.command("organizations", "delete", "globex", "--cascade").stdout
+    assert "deleted organization globex, with 0 keys, 1 clients and 0 models\n" == deleted
     assert [] == json.loads(place.command("clients", "list", "--json").stdout)
     audit = [row["action"] for row in json.loads(place.command("audit", "--json").stdout)]
     assert ["clients.add", "clients.remove", "clients.add", "organizations.delete"] == audit[2:]
@@ -131,11 +151,16 @@ def test_an_expired_key_is_called_so(place: Place) -> None:
         (("keys", "create", "--organization", "none"), 1, "modelservice: organization none: does not exist"),
         (
             ("keys", "create"),
-            1,
+            2,
             (
-                "modelservice: key organization: a key belongs to one, unless it has the scope models:read_any; "
-                "then to none"
+                "Error: --organization: is missing: a key belongs to an organization, unless it has "
+                "--scope models:read_any"
             ),
+        ),
+        (
+            ("keys", "create", "--organization", "acme", "--scope", "models:read", "--no-scope"),
+            2,
+            "Error: --scope or --no-scope, not both",
         ),
         (
             ("keys", "create", "--organization", "acme", "--scope", "models:write"),
@@ -185,7 +210,7 @@ def test_a_lifetime_that_is_none_is_refused(place: Place, expires_in: str) -> No
     "arguments", [("organizations", "list"), ("keys", "list"), ("organizations", "create", "acme")]
 )
 def test_without_a_database_commands_say_what_to_run(place: Place, arguments: tuple[str, ...]) -> None:
-    assert (1, f"modelservice: {place.database_url} does not exist: run `modelservice migrate`") == refused(
+    assert (1, f"modelservice: {place.database_url} does not exist: run `modelservice init`") == refused(
         place, *arguments
     )
     assert not (place.folder / "test.db").exists()

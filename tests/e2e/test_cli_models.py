@@ -40,16 +40,19 @@ def test_a_model_from_its_creation_to_its_end(managed: Place) -> None:
     assert bot == printed(place, "models", "show", name, *of)
     assert "Support Bot" in place.command("models", "show", name, *of).stdout
     table = place.command("models", "list", *of).stdout.splitlines()
-    assert (2, True) == (len(table), table[1].startswith(f"{name}  Support Bot   gpt-4o"))
+    assert (2, True) == (len(table), table[1].startswith(f"{name}\tSupport Bot\tgpt-4o\t"))
 
     changed = printed(place, "models", "update", name, *of, "--display-name", "Bot", "--inherit", "context_window")
     assert ("Bot", 128_000) == (changed["display_name"], changed["context_window"])
-    place.command("models", "disable", name, *of)
+    again = place.command("models", "update", name, *of, "--display-name", "Bot").stdout
+    assert f"model {name}: has these values already\n" == again
+    assert f"disabled model {name}\n" == place.command("models", "disable", name, *of).stdout
+    assert f"model {name}: is disabled already\n" == place.command("models", "disable", name, *of).stdout
     assert printed(place, "models", "show", name, *of)["enabled"] is False
     place.command("models", "enable", name, *of)
     assert printed(place, "models", "show", name, *of)["enabled"] is True
 
-    place.command("models", "delete", name, *of)
+    assert f"deleted model {name}: id {bot['id']}\n" == place.command("models", "delete", name, *of).stdout
 
     assert [] == printed(place, "models", "list", *of)
     actions = [row["action"] for row in printed(place, "audit")][-5:]
@@ -171,7 +174,7 @@ def test_explain_shows_the_rule_and_the_origins(managed: Place) -> None:
     text = managed.command("explain", "b", "--organization", "acme").stdout
     (key,) = printed(managed, "keys", "list")
 
-    assert text.startswith("visible: it belongs to acme, for whom the caller reads\n\nfield ")
+    assert text.startswith("visible: it belongs to acme, for whom the caller reads\n\nfield\tvalue\torigin\n")
     assert "inherited from gpt-4o (catalogue documented)" in text
     assert printed(managed, "explain", "b", "--key-id", key["id"])["visible"] is True
     assert (
@@ -191,9 +194,12 @@ def test_the_schema_is_printed(managed: Place) -> None:
 
 def test_a_key_is_rotated_and_both_work_for_a_while(managed: Place) -> None:
     old = (managed.folder / "key").read_text().split("_")[1]
-    new = managed.command("keys", "rotate", old, "--overlap", "24h").stdout
+    rotated = managed.command("keys", "rotate", old, "--overlap", "24h")
+    new = rotated.stdout
 
     keys = {key["id"]: key for key in printed(managed, "keys", "list")}
+    said = f"created key {new.split('_')[1]} in place of {old}, which expires at {keys[old]['expires']}\n"
+    assert said == rotated.stderr
     assert {old, new.split("_")[1]} == keys.keys()
     assert {"active"} == {key["state"] for key in keys.values()}
     assert keys[old]["expires"] is not None

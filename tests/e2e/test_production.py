@@ -25,12 +25,26 @@ def test_init_makes_all_that_a_first_start_needs_once(place: Place) -> None:
     file = place.folder / "key"
     arguments = ("init", "--organization", "acme", "--key-file", str(file))
 
-    assert "" == place.command(*arguments).stdout
+    made = place.command(*arguments).stdout.splitlines()
+    assert [
+        "database: created, schema 0003",
+        "catalogue: the documented models imported",
+        "organization acme: created",
+        f"key file {file}: holds a new key",
+    ] == made[:-1]
+    assert made[-1].startswith("next: ")
+    assert made[-1].endswith(" -m modelservice run")
     key = file.read_text()
     assert re.fullmatch(r"msk_\w{12}_\w{38}\n", key)
     assert 0o600 == stat.S_IMODE(file.stat().st_mode)
     rows = place.command("audit", "--json").stdout
-    assert "" == place.command(*arguments).stdout
+    again = place.command(*arguments).stdout.splitlines()
+    assert [
+        "database: has schema 0003 already",
+        "catalogue: has models already, not changed",
+        "organization acme: exists already",
+        f"key file {file}: exists already, not changed",
+    ] == again[:-1]
 
     assert key == file.read_text()
     assert rows == place.command("audit", "--json").stdout
@@ -93,10 +107,11 @@ def test_a_backup_is_one_state_while_writers_go_on_and_can_be_restored(place: Pl
     try:
         assert begun.wait(DEADLINE)
         copy = place.folder / "copy.db"
-        place.command("backup", str(copy))
+        said = place.command("backup", str(copy)).stdout
     finally:
         enough.set()
         writer.join()
+    assert f"copied the database to {copy}: {copy.stat().st_size:,} bytes\n" == said
     assert 0o600 == stat.S_IMODE(copy.stat().st_mode)
     refused = place.command("backup", str(copy), check=False)
     assert (1, f"modelservice: {copy}: File exists\n") == (refused.returncode, refused.stderr)

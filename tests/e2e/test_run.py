@@ -33,6 +33,17 @@ def gone(pid: int) -> bool:
     return ") Z " in Path(f"/proc/{pid}/stat").read_text()
 
 
+def pasted_key(place: Place, output: str) -> str:
+    """Pastes the line that makes a key into a shell, waits until the key has arrived, and returns it."""
+    (line,) = [line for line in output.splitlines() if "keys create" in line]
+    # The shell has no settings of its own: what is not in the line is not there.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MODELSERVICE_")}
+    made = subprocess.run(line, shell=True, env=environment, cwd=place.folder, stdout=subprocess.PIPE, check=True)  # noqa: S602
+    key = made.stdout.decode().strip()
+    wait_until(lambda: place.rest("/v1/models", key).status != 401, "the key has arrived")
+    return key
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_demo_is_ready_shows_a_key_once_and_ends_well(place: Place, number: signal.Signals) -> None:
     with Process(place, "run", "--demo") as process:
@@ -60,15 +71,24 @@ def test_demo_is_ready_shows_a_key_once_and_ends_well(place: Place, number: sign
     with Process(place, "run", "--demo") as again:
         again.wait_for("ready: ")
         assert "msk_" not in again.output
-        assert "modelservice keys create" in again.output
         assert 200 == place.rest("/v1/models", key).status
+        # The line works when pasted.
+        assert 200 == place.rest("/v1/models", pasted_key(place, again.output)).status
+
+
+def test_without_demo_a_database_that_does_not_exist_stops_the_start(place: Place) -> None:
+    done = place.command("run", check=False)
+
+    line = f"modelservice: {place.database_url} does not exist: run `modelservice init`\n"
+    assert (1, "", line) == (done.returncode, done.stdout, done.stderr)
+    assert not (place.folder / "test.db").exists()
 
 
 def test_without_demo_nothing_is_created_or_printed(place: Place) -> None:
+    (place.folder / "test.db").touch()
     with Process(place, "run") as process:
-        process.wait_for("does not exist: run `modelservice migrate`")
+        process.wait_for("is empty: run `modelservice migrate`")
         assert "" == process.output
-        assert not (place.folder / "test.db").exists()
         assert 503 == place.rest("/v1/models").status
 
         place.command("migrate")
@@ -83,8 +103,8 @@ def test_demo_puts_no_key_into_somebodys_database(place: Place) -> None:
     with Process(place, "run", "--demo") as process:
         process.wait_for("ready: ")
         assert "msk_" not in process.output
-
-    assert before == list_keys(place.database_url)
+        assert before == list_keys(place.database_url)
+        assert 200 == place.rest("/v1/models", pasted_key(place, process.output)).status
 
 
 def test_an_envoy_that_dies_ends_the_command_with_a_message(place: Place) -> None:

@@ -57,6 +57,7 @@ def test_one_that_is_down_at_the_start_is_waited_for(place: Place, cluster: Clus
             status = HealthStub(one).Check(health_pb2.HealthCheckRequest()).status
         assert health_pb2.HealthCheckResponse.NOT_SERVING == status
         assert "Connection refused" in process.errors
+        assert "a new one needs `modelservice migrate`" in process.errors
 
         cluster.start()
 

@@ -9,11 +9,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from modelservice.errors import DatabaseUnavailableError, SchemaMismatchError
+from modelservice.errors import DatabaseMissingError, DatabaseUnavailableError, SchemaMismatchError
 from modelservice.manage import database as manage_database
 from modelservice.manage.catalogue import import_catalogue, load_documented
 from modelservice.manage.keys import list_keys, revoke_key
 from modelservice.manage.organizations import create_organization, list_organizations
+from modelservice.preconditions import require_database_file
 from modelservice.store import schema, tables
 from modelservice.store.access import Access
 from modelservice.store.database import Database
@@ -31,7 +32,7 @@ def test_a_database_of_the_version_before_keeps_all_that_it_has(tmp_path: Path) 
     with pytest.raises(SchemaMismatchError, match="has an older schema: run `modelservice migrate`"):
         list_keys(url)
 
-    manage_database.migrate(url)
+    assert schema.Migration("0001", schema.REVISIONS[-1]) == manage_database.migrate(url)
 
     whole = changes(url)
     assert (["gpt-x"], ["k1"]) == ([model.name for model in whole.models], [key.id for key in whole.keys])
@@ -79,9 +80,27 @@ def test_only_migrate_makes_a_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'none.db'}"
 
     for touch in (lambda: changes(url), lambda: create_organization(url, "test", "acme"), lambda: list_keys(url)):
-        with pytest.raises(DatabaseUnavailableError, match="does not exist: run `modelservice migrate`"):
+        with pytest.raises(DatabaseUnavailableError, match="does not exist: run `modelservice init`"):
             touch()
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["test.db", "with space.db", "a%20b.db", "100%+.db", "a@b:c.db", "ü.db", "folder/../test.db"]
+)
+@pytest.mark.parametrize("relative", [False, True])
+def test_run_looks_for_the_file_that_commands_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, relative: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    url = f"sqlite:///{name if relative else tmp_path / name}"
+    with pytest.raises(DatabaseMissingError):
+        require_database_file(url)
+
+    manage_database.migrate(url)
+
+    require_database_file(url)
 
 
 def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from modelservice.store.reading import Changes, Revision
 _CATCH_UP: Final = 10.0
 # How long the end waits for a question that is under way, in seconds.
 _END: Final = 1.0
+_HINT: Final = "waiting for it: a new one needs `modelservice migrate`"
 # Reads what is new since a revision, with pauses (`store.reading.read_changes`).
 Read = Callable[[Revision | None, Callable[[], None]], Changes | None]
 
@@ -147,5 +148,7 @@ class Catalogue:
         serving = self._snapshot is not None
         # While nobody is served, whoever starts the service reads here what to do next. Later, one line is enough.
         if self._failure is None or (failure != self._failure and not serving):
-            self._log.error("the database cannot be read", reason=failure, serving=serving)
+            # A database that does not answer yet may turn out to be new.
+            hint = {} if serving or "`modelservice " in failure else {"hint": _HINT}
+            self._log.error("the database cannot be read", reason=failure, serving=serving, **hint)
         self._failure = failure

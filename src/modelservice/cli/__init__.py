@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from modelservice.errors import ModelserviceError
+from modelservice.cli import failures
 
 # Each command's module, in the order in which help lists them. A module is imported when its command is used: gRPC,
 # Envoy and the database are slow to load, and most commands need one of them.
@@ -29,7 +29,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(failures.CommandGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
@@ -51,9 +51,5 @@ def modelservice() -> None:
 
 
 def main() -> None:
-    """Runs the command. What goes wrong is one line on standard error, and the status 1."""
-    try:
-        modelservice(prog_name="modelservice")
-    except ModelserviceError as error:
-        click.echo(f"modelservice: {error}", err=True)
-        sys.exit(1)
+    """Runs the command, and ends the process with its status."""
+    sys.exit(failures.run(modelservice))

@@ -18,4 +18,5 @@ def backup(file: Path) -> None:
 
     To restore, put the copy in the database's place. Servers notice, and load it.
     """
-    back_up(config.load(os.environ).database_url, file)
+    size = back_up(config.load(os.environ).database_url, file)
+    click.echo(f"copied the database to {file}: {size:,} bytes")

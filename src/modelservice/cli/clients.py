@@ -14,16 +14,17 @@ from modelservice.manage.clients import add_client, list_clients, remove_client
 
 @click.group()
 def clients() -> None:
-    """Manage machines that come with tokens: for which organization each reads."""
+    """Manage clients: machines that come with tokens, and the organization that each reads for."""
 
 
 @clients.command()
 @click.argument("client")
-@click.option("--organization", required=True, help="For which it reads.")
+@click.option("--organization", required=True, help="The organization that it reads for.")
 @actor_option
 def add(client: str, organization: str, actor: str) -> None:
     """Let CLIENT read for an organization. CLIENT (m2m-client-…) is the subject of its tokens."""
     add_client(config.load(os.environ).database_url, actor, client, organization)
+    click.echo(f"added client {client}: reads for organization {organization}")
 
 
 @clients.command("list")
@@ -41,5 +42,6 @@ def list_(*, as_json: bool) -> None:
 @click.argument("client")
 @actor_option
 def remove(client: str, actor: str) -> None:
-    """Forget CLIENT. Within a second it sees the system models alone."""
-    remove_client(config.load(os.environ).database_url, actor, client)
+    """Remove CLIENT. Within a second it sees the system models alone."""
+    removed = remove_client(config.load(os.environ).database_url, actor, client)
+    click.echo(f"removed client {client}: no longer reads for organization {removed.organization_id}")

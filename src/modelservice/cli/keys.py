@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 import click
 
 from modelservice import config
+from modelservice.auth.api_key import PresentedKey
 from modelservice.cli.options import Duration, actor_option
-from modelservice.cli.output import json_option, print_rows, time_text
-from modelservice.domain.principal import SCOPES, ApiKey
+from modelservice.cli.output import json_option, note, print_record, print_rows, time_text
+from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY, SCOPES, ApiKey
 from modelservice.manage.keys import create_key, list_keys, revoke_key, rotate_key
 
 
@@ -20,24 +22,50 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--organization", help="Whose callers use it. A key with the scope models:read_any has none.")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="What it may do; else nothing.")
-@click.option("--expires-in", "lifetime", type=Duration(), help="How long it lives (90d); else for ever.")
-@click.option("--name", default="", help="What people call it.")
+@click.option("--organization", help="The organization whose callers use it. A key with models:read_any has none.")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="What it may do; models:read if not given."
+)
+@click.option("--no-scope", "scopeless", is_flag=True, help="Create a key that may do nothing.")
+@click.option("--expires-in", "lifetime", type=Duration(), help="How long it lives (90d); without it, for ever.")
+@click.option("--name", default="", help="A name for people.")
 @actor_option
-def create(organization: str | None, scopes: tuple[str, ...], lifetime: int | None, name: str, actor: str) -> None:
+@json_option
+def create(
+    organization: str | None,
+    scopes: tuple[str, ...],
+    lifetime: int | None,
+    name: str,
+    actor: str,
+    *,
+    scopeless: bool,
+    as_json: bool,
+) -> None:
     """Create a key and print it: the only time that it is shown."""
+    if scopes and scopeless:
+        raise click.UsageError("--scope or --no-scope, not both")
+    if organization is None and MODELS_READ_ANY not in scopes:
+        raise click.UsageError(
+            f"--organization: is missing: a key belongs to an organization, unless it has --scope {MODELS_READ_ANY}"
+        )
+    granted = scopes if scopes or scopeless else (MODELS_READ,)
     url = config.load(os.environ).database_url
-    click.echo(create_key(url, actor, organization, scopes=scopes, name=name, lifetime=lifetime).text)
+    key = create_key(url, actor, organization, scopes=granted, name=name, lifetime=lifetime)
+    owner = f"organization {organization}" if organization else "no organization"
+    note(f"created key {key.id} of {owner}, with {_listed(granted)}; it is not shown again")
+    _print_key(key, as_json=as_json)
 
 
 @keys.command()
 @click.argument("key_id")
 @click.option("--overlap", type=Duration(), default="24h", show_default=True, help="How long the old key stays valid.")
 @actor_option
-def rotate(key_id: str, overlap: int, actor: str) -> None:
-    """Create a key with all that the key KEY_ID may, and print it; both are valid for a while."""
-    click.echo(rotate_key(config.load(os.environ).database_url, actor, key_id, overlap=overlap).text)
+@json_option
+def rotate(key_id: str, overlap: int, actor: str, *, as_json: bool) -> None:
+    """Create a key with the scopes of the key KEY_ID, and print it. Both are valid for a while."""
+    rotated = rotate_key(config.load(os.environ).database_url, actor, key_id, overlap=overlap)
+    note(f"created key {rotated.new.id} in place of {key_id}, which expires at {time_text(rotated.old.expires)}")
+    _print_key(rotated.new, as_json=as_json)
 
 
 @keys.command("list")
@@ -67,7 +95,22 @@ def list_(*, as_json: bool) -> None:
 @actor_option
 def revoke(key_id: str, actor: str) -> None:
     """Revoke the key KEY_ID (`keys list` shows ids). It is refused within a second."""
-    revoke_key(config.load(os.environ).database_url, actor, key_id)
+    if revoke_key(config.load(os.environ).database_url, actor, key_id):
+        click.echo(f"revoked key {key_id}")
+    else:
+        click.echo(f"key {key_id}: is revoked already")
+
+
+def _print_key(key: PresentedKey, *, as_json: bool) -> None:
+    """Prints the key alone, so that a script can take it."""
+    if as_json:
+        print_record({"id": key.id, "key": key.text}, as_json=True)
+    else:
+        click.echo(key.text)
+
+
+def _listed(scopes: Sequence[str]) -> str:
+    return " and ".join(scopes) or "no scope"
 
 
 def _state(key: ApiKey, now: float) -> str:

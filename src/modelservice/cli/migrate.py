@@ -8,9 +8,19 @@ import click
 
 from modelservice import config
 from modelservice.manage import database
+from modelservice.store.schema import Migration
 
 
 @click.command()
 def migrate() -> None:
     """Make the database, or bring it to this version's schema."""
-    database.migrate(config.load(os.environ).database_url)
+    click.echo(migrated(database.migrate(config.load(os.environ).database_url)))
+
+
+def migrated(schema: Migration) -> str:
+    """Returns what a migration did."""
+    if schema.before is None:
+        return f"database: created, schema {schema.after}"
+    if schema.before == schema.after:
+        return f"database: has schema {schema.after} already"
+    return f"database: migrated from schema {schema.before} to {schema.after}"

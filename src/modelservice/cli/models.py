@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -14,6 +14,7 @@ from modelservice.domain.inheritance import INHERITED
 from modelservice.domain.model import Model
 from modelservice.manage.models import (
     ModelRef,
+    Updated,
     create_model,
     delete_model,
     list_models,
@@ -21,7 +22,8 @@ from modelservice.manage.models import (
     update_model,
 )
 
-_organization = click.option("--organization", help="Whose model MODEL is; without it, a system model.")
+_INHERIT: Final = "Clear the override, so that the field is inherited. Repeatable."
+_organization = click.option("--organization", help="The organization that owns MODEL; without it, a system model.")
 
 
 @click.group()
@@ -30,15 +32,15 @@ def models() -> None:
 
 
 @models.command()
-@click.option("--organization", required=True, help="Who owns it.")
-@click.option("--parent", required=True, help="The system model from which it inherits: a name or a UUID.")
+@click.option("--organization", required=True, help="The organization that owns it.")
+@click.option("--parent", required=True, help="The system model that it inherits from: a name or a UUID.")
 @click.option("--display-name", required=True, help="Its name for people.")
-@click.option("--name", help="Its id in the list; else one is made of the display name.")
+@click.option("--name", help="Its id in the list; without it, one is made of the display name.")
 @field_options(system=False)
 @actor_option
 @json_option
 def create(organization: str, parent: str, actor: str, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401
-    """Create a model of an organization. What is not given is inherited."""
+    """Create a model of an organization. Fields that are not given are inherited."""
     settings = config.load(os.environ)
     model = create_model(
         settings.database_url,
@@ -48,7 +50,10 @@ def create(organization: str, parent: str, actor: str, *, as_json: bool, **optio
         given_fields(options),
         prompt_quota=settings.prompt_quota_bytes,
     )
-    print_record(_record(model), as_json=as_json)
+    if as_json:
+        print_record(_record(model), as_json=True)
+    else:
+        click.echo(f"created model {model.name} of organization {organization}: id {model.id}")
 
 
 @models.command()
@@ -56,7 +61,7 @@ def create(organization: str, parent: str, actor: str, *, as_json: bool, **optio
 @_organization
 @click.option("--display-name", help="Its name for people.")
 @field_options(system=True)
-@click.option("--inherit", "inherited", multiple=True, type=click.Choice(INHERITED), help="Repeatable: own no more.")
+@click.option("--inherit", "inherited", multiple=True, type=click.Choice(INHERITED), help=_INHERIT)
 @actor_option
 @json_option
 def update(
@@ -68,9 +73,14 @@ def update(
     as_json: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Change MODEL. What is said of a system model here outlasts every later import."""
-    changed = _update(model, organization, actor, given_fields(options), inherited)
-    print_record(_record(changed), as_json=as_json)
+    """Change MODEL. A system model keeps these values whatever is imported later."""
+    updated = _update(model, organization, actor, given_fields(options), inherited)
+    if as_json:
+        print_record(_record(updated.model), as_json=True)
+    elif updated.fields:
+        click.echo(f"updated model {updated.model.name}: {', '.join(updated.fields)}")
+    else:
+        click.echo(f"model {updated.model.name}: has these values already")
 
 
 @models.command()
@@ -78,8 +88,8 @@ def update(
 @_organization
 @actor_option
 def enable(model: str, organization: str | None, actor: str) -> None:
-    """List MODEL (while its parent is enabled, too)."""
-    _update(model, organization, actor, {"enabled": True}, ())
+    """List MODEL again (while its parent is enabled, too)."""
+    _enable(model, organization, actor, enabled=True)
 
 
 @models.command()
@@ -87,8 +97,8 @@ def enable(model: str, organization: str | None, actor: str) -> None:
 @_organization
 @actor_option
 def disable(model: str, organization: str | None, actor: str) -> None:
-    """List MODEL no more, nor what inherits from it. It can still be fetched."""
-    _update(model, organization, actor, {"enabled": False}, ())
+    """Stop listing MODEL and what inherits from it. It can still be fetched."""
+    _enable(model, organization, actor, enabled=False)
 
 
 @models.command()
@@ -96,8 +106,9 @@ def disable(model: str, organization: str | None, actor: str) -> None:
 @_organization
 @actor_option
 def delete(model: str, organization: str | None, actor: str) -> None:
-    """Delete MODEL, from which nothing may inherit."""
-    delete_model(config.load(os.environ).database_url, actor, ModelRef(model, organization))
+    """Delete MODEL. No other model may inherit from it."""
+    deleted = delete_model(config.load(os.environ).database_url, actor, ModelRef(model, organization))
+    click.echo(f"deleted model {deleted.name}: id {deleted.id}")
 
 
 @models.command("list")
@@ -123,7 +134,7 @@ def show(model: str, organization: str | None, *, as_json: bool) -> None:
 
 def _update(
     model: str, organization: str | None, actor: str, fields: dict[str, Any], inherited: tuple[str, ...]
-) -> Model:
+) -> Updated:
     settings = config.load(os.environ)
     return update_model(
         settings.database_url,
@@ -133,6 +144,13 @@ def _update(
         inherited=inherited,
         prompt_quota=settings.prompt_quota_bytes,
     )
+
+
+def _enable(model: str, organization: str | None, actor: str, *, enabled: bool) -> None:
+    updated = _update(model, organization, actor, {"enabled": enabled}, ())
+    done = "enabled" if enabled else "disabled"
+    name = updated.model.name
+    click.echo(f"{done} model {name}" if updated.fields else f"model {name}: is {done} already")
 
 
 def _record(model: Model) -> dict[str, Any]:

@@ -23,15 +23,18 @@ def organizations() -> None:
 def create(organization: str, actor: str) -> None:
     """Create ORGANIZATION: its id at the identity provider, verbatim."""
     create_organization(config.load(os.environ).database_url, actor, organization)
+    click.echo(f"created organization {organization}")
 
 
 @organizations.command()
 @click.argument("organization")
-@click.option("--cascade", is_flag=True, help="Its keys and models too.")
+@click.option("--cascade", is_flag=True, help="Delete its keys, clients and models too.")
 @actor_option
 def delete(organization: str, actor: str, *, cascade: bool) -> None:
-    """Delete ORGANIZATION, which may have no keys and no models (but with --cascade)."""
-    delete_organization(config.load(os.environ).database_url, actor, organization, cascade=cascade)
+    """Delete ORGANIZATION. One that has keys, clients or models needs --cascade."""
+    gone = delete_organization(config.load(os.environ).database_url, actor, organization, cascade=cascade)
+    kinds = [f"{len(names)} {kind}" for kind, names in gone.items()]
+    click.echo(f"deleted organization {organization}, with {', '.join(kinds[:-1])} and {kinds[-1]}")
 
 
 @organizations.command("list")

@@ -1,12 +1,13 @@
-"""What commands print: a table for people, JSON for machines."""
+"""What commands print: a table on a terminal, columns with tabs between them in a pipe, JSON with `--json`."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -15,36 +16,51 @@ T = TypeVar("T")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+# A value in a pipe keeps to its column and its line.
+_IN_A_PIPE: Final = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
+# Between two columns on a terminal.
+_GAP: Final = 2
+# How wide a column of sentences stays, if its words are that long. A longer word within a sentence is folded.
+_LONGEST_WORD: Final = 40
+
+
 def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """Prints rows on standard output.
+    """Prints rows on standard output. On a terminal too narrow for a table, each row gets a block of lines.
 
     Args:
         rows: What to print.
         columns: The rows' keys, in the order in which they are shown.
-        as_json: As a JSON list, rather than as a table.
+        as_json: As a JSON list.
     """
     if as_json:
         listed = [{name: row[name] for name in columns} for row in rows]
         click.echo(json.dumps(listed, indent=2, ensure_ascii=False, default=list))
         return
-    # Slow to import, and `--json` has no use for it.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(*(name.replace("_", " ") for name in columns), box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(_cell(row[name]) for name in columns))
-    # A pipe has no width: nothing is cut or folded there.
-    width = None if sys.stdout.isatty() else 10_000
-    Console(width=width, highlight=False, markup=False, soft_wrap=True).print(table)
+    cells = [[_cell(row[name]) for name in columns] for row in rows]
+    if not _on_a_terminal():
+        lines = [columns, *([cell.translate(_IN_A_PIPE) for cell in row] for row in cells)]
+        click.echo("\n".join("\t".join(line) for line in lines))
+        return
+    headers = [name.replace("_", " ") for name in columns]
+    if not _print_table(headers, cells):
+        _print_blocks(headers, cells)
 
 
 def print_record(record: dict[str, Any], *, as_json: bool) -> None:
     """Prints one thing on standard output: a line for each field, or a JSON object."""
     if as_json:
         click.echo(json.dumps(record, indent=2, ensure_ascii=False, default=list))
-        return
-    print_rows([{"field": name, "value": value} for name, value in record.items()], ("field", "value"), as_json=False)
+    elif _on_a_terminal():
+        _print_blocks([name.replace("_", " ") for name in record], [[_cell(value) for value in record.values()]])
+    else:
+        rows = [{"field": name, "value": value} for name, value in record.items()]
+        print_rows(rows, ("field", "value"), as_json=False)
+
+
+def note(sentence: str) -> None:
+    """Says what was done on standard error: for commands whose standard output a script takes."""
+    with contextlib.suppress(OSError):
+        click.echo(sentence, err=True)
 
 
 def tracked(items: Sequence[T], what: str) -> Iterable[T]:
@@ -75,3 +91,52 @@ def _cell(value: object) -> str:
             return " ".join(str(item) for item in value) or "-"
         case _:
             return str(value)
+
+
+def _on_a_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def _print_table(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
+    """Prints a table in which no id is folded. Returns False, and prints nothing, if the terminal is too narrow."""
+    # Slow to import, and only a terminal has a use for it.
+    from rich.cells import cell_len  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    def least(cell: str) -> int:
+        words = cell.split()
+        # What has no spaces may be an id.
+        return cell_len(cell) if len(words) == 1 else min(max(map(cell_len, words), default=0), _LONGEST_WORD)
+
+    # Emoji: a name like :key: stays as it is.
+    console = Console(highlight=False, markup=False, emoji=False)
+    room = console.width - _GAP * (len(headers) - 1)
+    columns = [(header, *(row[number] for row in cells)) for number, header in enumerate(headers)]
+    floors = [max(map(least, column)) for column in columns]
+    if sum(floors) > room:
+        return False
+    widths = [max(floor, min(max(map(cell_len, column)), room)) for column, floor in zip(columns, floors, strict=True)]
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=lambda number: widths[number] - floors[number])
+        widths[widest] -= 1
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header, width in zip(headers, widths, strict=True):
+        table.add_column(header, width=width, overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    console.print(table)
+    return True
+
+
+def _print_blocks(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    width = max(map(len, headers))
+    next_line = "\n" + " " * (width + _GAP)
+    blocks = [
+        "\n".join(
+            f"{header:<{width + _GAP}}{cell.replace(chr(10), next_line)}"
+            for header, cell in zip(headers, row, strict=True)
+        )
+        for row in cells
+    ]
+    click.echo("\n\n".join(blocks))

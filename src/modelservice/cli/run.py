@@ -8,13 +8,14 @@ from typing import Final
 import click
 
 from modelservice import config, telemetry
+from modelservice.cli.invocation import pasteable
 from modelservice.config import Address, Settings
 from modelservice.edge.configuration import Edge
 from modelservice.edge.envoy_output import EnvoyOutput
 from modelservice.edge.ports import require_free
 from modelservice.edge.processes import Processes, find_envoy
 from modelservice.edge.workers import Workers, worker_addresses
-from modelservice.preconditions import require_certificates, require_key_file
+from modelservice.preconditions import require_certificates, require_database_file, require_key_file
 from modelservice.stop import Stop
 
 _STANDARD_OUTPUT: Final = 1
@@ -50,6 +51,8 @@ def run(*, demo: bool, count: int) -> None:
     require_free(*_addresses(settings, count))
     require_key_file(settings.tokens)
     require_certificates(settings.tls)
+    if not demo:
+        require_database_file(settings.database_url)
     envoy = find_envoy(settings.envoy_binary)
     demo_lines = _prepare_demo(settings) if demo else []
     with (
@@ -95,10 +98,13 @@ def _prepare_demo(settings: Settings) -> list[str]:
 
     demo.prepare(settings.database_url)
     # Before the servers start: they know the key from the beginning.
-    key = demo.make_key(settings.database_url)
-    if key is None:
-        return ["the demo key was shown when it was made; `modelservice keys create` makes another"]
+    made = demo.make_key(settings.database_url)
+    if made.key is None:
+        return [
+            f"keys of the organization {made.organization_id} were shown when they were made. This makes another:",
+            pasteable("keys", "create", "--organization", made.organization_id),
+        ]
     return [
-        f"a key of the organization {demo.ORGANIZATION}, shown this once:",
-        f'curl -H "Authorization: Bearer {key.text}" {_url(settings)}',
+        f"a key of the organization {made.organization_id}, shown this once:",
+        f'curl -H "Authorization: Bearer {made.key.text}" {_url(settings)}',
     ]

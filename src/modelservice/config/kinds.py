@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 # Signatures with a key pair (RFC 7518, RFC 8037). None with a shared secret: a set of public keys has none.
 JWT_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -125,6 +125,11 @@ def database_url(text: str) -> str:
     if not re.fullmatch(r"sqlite:///[^?#]+", text) or text.endswith(("/", ":memory:")):
         raise ValueError
     return text
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Returns the file that a database's URL names; None for Postgres."""
+    return Path(unquote(url.removeprefix("sqlite:///"))) if url.startswith("sqlite:") else None
 
 
 def without_password(url: str) -> str:

@@ -39,13 +39,16 @@ def add_client(database_url: str, actor: str, client_id: str, organization_id: s
     return client
 
 
-def remove_client(database_url: str, actor: str, client_id: str) -> None:
+def remove_client(database_url: str, actor: str, client_id: str) -> Client:
     """Forgets a client. It sees the system models alone from then on.
 
     Args:
         database_url: Where.
         actor: Who does it, for the audit.
         client_id: Which.
+
+    Returns:
+        The client, as it was.
 
     Raises:
         ConflictError: There is no such client.
@@ -58,6 +61,7 @@ def remove_client(database_url: str, actor: str, client_id: str) -> None:
             raise ConflictError(f"client {client_id}: does not exist")
         change.delete_client(client_id)
         change.record("clients.remove", client_id, {"organization": client.organization_id})
+    return client
 
 
 def list_clients(database_url: str) -> list[Client]:

@@ -12,22 +12,25 @@ from modelservice.store.database import Database
 from modelservice.store.queries import read
 
 
-def migrate(database_url: str) -> None:
+def migrate(database_url: str) -> schema.Migration:
     """Makes the database, or brings it to this version's schema. One that is so already stays as it is.
 
     Raises:
         SchemaMismatchError: It holds something else, or a newer version's schema. It was not touched.
         DatabaseUnavailableError: It cannot be reached, or refuses.
     """
-    schema.migrate(Database(database_url, Access.CREATE))
+    return schema.migrate(Database(database_url, Access.CREATE))
 
 
-def backup(database_url: str, file: Path) -> None:
+def backup(database_url: str, file: Path) -> int:
     """Copies the database to a file: one state of it, while servers and writers go on.
 
     Args:
         database_url: Which.
         file: Where to. It must not exist.
+
+    Returns:
+        The file's size, in bytes.
 
     Raises:
         ConflictError: The file exists, or cannot be made, or the database is Postgres, which has its own ways.
@@ -45,3 +48,4 @@ def backup(database_url: str, file: Path) -> None:
     except OSError as error:
         raise ConflictError(f"{file}: {error.strerror}") from None
     database.copy_to(file)
+    return file.stat().st_size

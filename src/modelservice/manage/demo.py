@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from modelservice.auth.api_key import PresentedKey
@@ -27,12 +28,22 @@ def prepare(database_url: str) -> None:
     load_documented(database_url, _ACTOR)
 
 
-def make_key(database_url: str) -> PresentedKey | None:
-    """Makes the demo organization and a key of it, when there is no such key yet.
+@dataclass(frozen=True, slots=True)
+class DemoKey:
+    """What a demo has to show.
 
-    Returns:
-        The key; or None when there is one, which nobody can show again, or when the database has organizations of its
-        own: to put a key into somebody's database is not a demo's business.
+    Attributes:
+        organization_id: For which organization one can try the service.
+        key: A new key of it; or None if there is one, which nobody can show again, or if the database has organizations
+            of its own: a demo puts no key into somebody's database.
+    """
+
+    organization_id: str
+    key: PresentedKey | None = None
+
+
+def make_key(database_url: str) -> DemoKey:
+    """Makes the demo organization and a key of it, unless there is such a key or the database is somebody's.
 
     Raises:
         SchemaMismatchError: The database does not have this version's schema.
@@ -40,10 +51,11 @@ def make_key(database_url: str) -> PresentedKey | None:
     """
     organizations = {organization.id for organization in list_organizations(database_url)}
     if organizations - {ORGANIZATION}:
-        return None
+        return DemoKey(ORGANIZATION if ORGANIZATION in organizations else min(organizations))
     now = time.time()
     if any(key.organization_id == ORGANIZATION and key.usable(now) for key in list_keys(database_url)):
-        return None
+        return DemoKey(ORGANIZATION)
     if not organizations:
         create_organization(database_url, _ACTOR, ORGANIZATION)
-    return create_key(database_url, _ACTOR, ORGANIZATION, scopes={MODELS_READ}, name="made by --demo")
+    key = create_key(database_url, _ACTOR, ORGANIZATION, scopes={MODELS_READ}, name="made by --demo")
+    return DemoKey(ORGANIZATION, key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from modelservice.auth import api_key
@@ -14,6 +15,14 @@ from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import read
 from modelservice.store.writing import Write, write
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A new key, and the old one, which expires soon."""
+
+    new: api_key.PresentedKey
+    old: ApiKey
 
 
 def create_key(
@@ -52,8 +61,8 @@ def create_key(
     return presented
 
 
-def rotate_key(database_url: str, actor: str, key_id: str, *, overlap: int) -> api_key.PresentedKey:
-    """Makes a new key with all that an old one may, and returns it. Both are valid for a while.
+def rotate_key(database_url: str, actor: str, key_id: str, *, overlap: int) -> Rotation:
+    """Makes a new key with all that an old one may. Both are valid for a while.
 
     Args:
         database_url: Where.
@@ -79,10 +88,10 @@ def rotate_key(database_url: str, actor: str, key_id: str, *, overlap: int) -> a
         change.add_key(key)
         change.update_key(ending)
         change.record("keys.rotate", old.id, {"before": _shown(old), "after": _shown(ending), "new": _shown(key)})
-    return presented
+    return Rotation(presented, ending)
 
 
-def revoke_key(database_url: str, actor: str, key_id: str) -> ApiKey:
+def revoke_key(database_url: str, actor: str, key_id: str) -> bool:
     """Revokes an API key. One that is revoked already stays as it is.
 
     Args:
@@ -91,7 +100,7 @@ def revoke_key(database_url: str, actor: str, key_id: str) -> ApiKey:
         key_id: The key's id.
 
     Returns:
-        The key, as it is now.
+        False if it was revoked already.
 
     Raises:
         ConflictError: There is no such key.
@@ -101,12 +110,12 @@ def revoke_key(database_url: str, actor: str, key_id: str) -> ApiKey:
     now = int(time.time())
     with write(Database(database_url, Access.WRITE), now, actor) as change:
         key = _existing(change, key_id)
-        if key.revoked is None:
-            revoked = dataclasses.replace(key, revoked=now)
-            change.update_key(revoked)
-            change.record("keys.revoke", key.id, {"before": _shown(key), "after": _shown(revoked)})
-            key = revoked
-    return key
+        if key.revoked is not None:
+            return False
+        revoked = dataclasses.replace(key, revoked=now)
+        change.update_key(revoked)
+        change.record("keys.revoke", key.id, {"before": _shown(key), "after": _shown(revoked)})
+    return True
 
 
 def list_keys(database_url: str) -> list[ApiKey]:

@@ -57,6 +57,14 @@ class Stored:
     parent: Sourced | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """A model as callers see it now, and the names of the fields that changed."""
+
+    model: Model
+    fields: tuple[str, ...]
+
+
 def create_model(
     database_url: str, actor: str, organization_id: str, parent: str, fields: Mapping[str, Any], *, prompt_quota: int
 ) -> Model:
@@ -115,7 +123,7 @@ def update_model(
     *,
     inherited: Collection[str] = (),
     prompt_quota: int,
-) -> Model:
+) -> Updated:
     """Changes a model. What is the same already changes nothing.
 
     Args:
@@ -125,9 +133,6 @@ def update_model(
         fields: The new values. Those of a system model outlast every later import.
         inherited: Fields that an organization's model is to inherit from now on.
         prompt_quota: How many bytes the system prompts of an organization may take.
-
-    Returns:
-        The model, as callers see it.
 
     Raises:
         InvalidValueError: A value is outside its bounds, claims more than the parent has, or is not this model's.
@@ -145,13 +150,16 @@ def update_model(
         return _update_system(change, found, fields)
 
 
-def delete_model(database_url: str, actor: str, ref: ModelRef) -> None:
+def delete_model(database_url: str, actor: str, ref: ModelRef) -> Model:
     """Deletes a model. Its UUID is never used again; its name may be.
 
     Args:
         database_url: Where.
         actor: Who does it, for the audit.
         ref: Which.
+
+    Returns:
+        The model, as callers saw it.
 
     Raises:
         ConflictError: There is no such model, or others inherit from it.
@@ -169,6 +177,7 @@ def delete_model(database_url: str, actor: str, ref: ModelRef) -> None:
         else:
             change.delete_model(found.model.id)
             change.record("models.delete", found.model.name, {"id": str(found.model.id)})
+    return found.model
 
 
 def list_models(database_url: str, organization_id: str | None) -> list[Model]:
@@ -234,7 +243,7 @@ def _parent(change: Write, parent: str) -> Model:
 
 def _update_own(
     change: Write, own: OrganizationModel, parent: Model, fields: Mapping[str, Any], prompt_quota: int
-) -> Model:
+) -> Updated:
     for name in fields:
         if name not in _OWN_FIELDS:
             raise InvalidValueError(f"model {own.name}: {name}: is its parent's")
@@ -247,10 +256,10 @@ def _update_own(
         _require_quota(change, new, prompt_quota)
         change.update_organization_model(new)
         change.record("models.update", _subject(new), {"changed": audited(changes)})
-    return inherit(new, parent)
+    return Updated(inherit(new, parent), tuple(sorted(changes)))
 
 
-def _update_system(change: Write, found: Stored, fields: Mapping[str, Any]) -> Model:
+def _update_system(change: Write, found: Stored, fields: Mapping[str, Any]) -> Updated:
     for name in fields:
         if name not in _SYSTEM_FIELDS:
             raise InvalidValueError(f"model {found.model.name}: {name}: cannot be changed")
@@ -261,7 +270,7 @@ def _update_system(change: Write, found: Stored, fields: Mapping[str, Any]) -> M
         sources = {**found.sourced.sources, **dict.fromkeys(changes, UPDATED)}
         change.update_models([Sourced(new, found.sourced.source, sources)])
         change.record("models.update", new.name, {"changed": audited(changes)})
-    return new
+    return Updated(new, tuple(sorted(changes)))
 
 
 def _require_quota(change: Write, own: OrganizationModel, prompt_quota: int) -> None:

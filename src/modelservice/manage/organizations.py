@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
 from modelservice.domain.principal import Organization
 from modelservice.errors import ConflictError
@@ -35,7 +36,9 @@ def create_organization(database_url: str, actor: str, organization_id: str) -> 
     return organization
 
 
-def delete_organization(database_url: str, actor: str, organization_id: str, *, cascade: bool) -> None:
+def delete_organization(
+    database_url: str, actor: str, organization_id: str, *, cascade: bool
+) -> Mapping[str, Sequence[str]]:
     """Deletes an organization.
 
     Args:
@@ -43,6 +46,9 @@ def delete_organization(database_url: str, actor: str, organization_id: str, *, 
         actor: Who does it, for the audit.
         organization_id: Which.
         cascade: Its keys, clients and models too. Without it, an organization that has any is not deleted.
+
+    Returns:
+        What was deleted with it: the ids of its `keys` and `clients`, and the names of its `models`.
 
     Raises:
         ConflictError: There is no such organization, or it has keys, clients or models.
@@ -73,6 +79,7 @@ def delete_organization(database_url: str, actor: str, organization_id: str, *, 
             "models": [model.name for model in models],
         }
         change.record("organizations.delete", organization_id, detail)
+    return detail
 
 
 def list_organizations(database_url: str) -> list[Organization]:

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelservice.domain.principal import MODELS_READ
 from modelservice.errors import ConflictError
-from modelservice.manage.catalogue import import_catalogue, load_documented
+from modelservice.manage.catalogue import ImportReport, import_catalogue, load_documented
 from modelservice.manage.catalogue_file import read_file
 from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key
 from modelservice.manage.organizations import create_organization, list_organizations
+from modelservice.store.schema import Migration
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """What was made.
+
+    Attributes:
+        schema: The schema's version before and after.
+        imported: What the import of a catalogue file did; or, for the documented catalogue, whether it was imported.
+        organization: Whether the organization was created.
+        key: Whether the key was created.
+    """
+
+    schema: Migration
+    imported: ImportReport | bool
+    organization: bool = False
+    key: bool = False
 
 
 def set_up(
     database_url: str, actor: str, catalogue: Path | None, organization_id: str | None, key_file: Path | None
-) -> None:
+) -> SetUp:
     """Migrates the database, imports a catalogue, and makes an organization with a key.
 
     Args:
         database_url: Where.
         actor: Who does it, for the audit.
         catalogue: The catalogue file, imported each time; None for the documented one, where there never was a model.
-        organization_id: Made when it is not there; None for none.
+        organization_id: Created if it does not exist; None for none.
         key_file: Gets a key of the organization, which may read, and can be read by its owner alone. One that exists
             is left as it is.
 
@@ -33,17 +52,24 @@ def set_up(
         SchemaMismatchError: The database holds something else, or a newer version's schema. It was not touched.
         DatabaseUnavailableError: The database cannot be reached, or refuses.
     """
-    migrate(database_url)
+    schema = migrate(database_url)
+    imported: ImportReport | bool
     if catalogue:
-        import_catalogue(database_url, actor, read_file(catalogue))
+        imported = import_catalogue(database_url, actor, read_file(catalogue))
     else:
-        load_documented(database_url, actor)
+        imported = load_documented(database_url, actor)
     if organization_id is None or key_file is None:
-        return
-    if organization_id not in {organization.id for organization in list_organizations(database_url)}:
+        return SetUp(schema, imported)
+    is_new = organization_id not in {organization.id for organization in list_organizations(database_url)}
+    if is_new:
         create_organization(database_url, actor, organization_id)
+    return SetUp(schema, imported, is_new, _write_key(database_url, actor, organization_id, key_file))
+
+
+def _write_key(database_url: str, actor: str, organization_id: str, key_file: Path) -> bool:
+    """Creates a key and writes it to a file. Returns False if the file holds one already."""
     if key_file.exists() and key_file.stat().st_size:
-        return
+        return False
     # The file first: a key that cannot be written down would be lost.
     try:
         descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -55,3 +81,4 @@ def set_up(
             file.write(f"{key.text}\n")
     except OSError as error:
         raise ConflictError(f"key file {key_file}: {error.strerror}") from None
+    return True

@@ -5,6 +5,7 @@ A database that is not this service's, or is more than one version newer, is nev
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,14 @@ REVISIONS: Final = ("0001", "0002", "0003")
 # Each migration fits the version before it too: its servers go on, and can be started, while others are replaced.
 _NEXT: Final = f"{int(REVISIONS[-1]) + 1:04}"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The version of a schema before and after it was migrated; None before there was one."""
+
+    before: str | None
+    after: str
 
 
 def require_current(connection: Connection, name: str) -> None:
@@ -39,7 +48,7 @@ def require_current(connection: Connection, name: str) -> None:
         raise SchemaMismatchError(f"{name} has an older schema: run `modelservice migrate`")
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database) -> Migration:
     """Brings the database to this version's schema, in one transaction. Safe when two run at once.
 
     Args:
@@ -57,13 +66,15 @@ def migrate(database: Database) -> None:
     database.allow_reads_during_writes()
     with database.transaction() as connection:
         database.wait_for_other_migrations(connection)
-        if _version(connection, database.name) == _NEXT:
-            return
+        before = _version(connection, database.name)
+        if before == _NEXT:
+            return Migration(before, before)
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    return Migration(before, REVISIONS[-1])
 
 
 def _version(connection: Connection, name: str) -> str | None:

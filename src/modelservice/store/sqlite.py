@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from modelservice.domain.values import canonical_json
-from modelservice.errors import DatabaseUnavailableError
+from modelservice.errors import DatabaseMissingError
 from modelservice.store.access import LOCK_TIMEOUT, Access
 
 
@@ -38,12 +38,12 @@ def connect(url: URL, access: Access) -> sqlite3.Connection:
     """Opens the file.
 
     Raises:
-        DatabaseUnavailableError: There is none, and `access` makes none.
+        DatabaseMissingError: There is none, and `access` makes none.
         sqlite3.Error: It cannot be opened.
     """
     path = Path(url.database or "")
     if access is not Access.CREATE and not path.exists():
-        raise DatabaseUnavailableError(f"{url.render_as_string()} does not exist: run `modelservice migrate`")
+        raise DatabaseMissingError(url.render_as_string())
     # Readers, too, open the file for writing: a reader of the log keeps its place in a file beside it. What holds them
     # is `query_only`.
     mode = "rwc" if access is Access.CREATE else "rw"

@@ -36,7 +36,7 @@ def create(url: str, organization: str = "acme", parent: str = "gpt-4o", **field
 
 
 def update(url: str, model: str, organization: str | None = None, **fields: Any) -> Model:
-    return update_model(url, "test", ModelRef(model, organization), fields, prompt_quota=QUOTA)
+    return update_model(url, "test", ModelRef(model, organization), fields, prompt_quota=QUOTA).model
 
 
 def revision(url: str) -> int:
@@ -117,7 +117,7 @@ def test_a_value_can_be_inherited_again(url: str) -> None:
     create(url, name="bot", context_window=5, system_prompt="x")
 
     ref, inherited = ModelRef("bot", "acme"), ("context_window", "system_prompt")
-    changed = update_model(url, "test", ref, {}, inherited=inherited, prompt_quota=QUOTA)
+    changed = update_model(url, "test", ref, {}, inherited=inherited, prompt_quota=QUOTA).model
 
     assert (128_000, None) == (changed.context_window, changed.system_prompt)
 
@@ -217,7 +217,7 @@ def test_an_organization_with_keys_or_models_is_deleted_only_with_them(url: str)
 def test_a_rotated_key_and_its_successor_are_both_valid_for_a_while(url: str) -> None:
     old = create_key(url, "test", "acme", scopes={MODELS_READ}, name="CI", lifetime=90 * 86_400)
 
-    new = rotate_key(url, "test", old.id, overlap=3_600)
+    new = rotate_key(url, "test", old.id, overlap=3_600).new
 
     keys = {key.id: key for key in list_keys(url)}
     assert (keys[old.id].created + 3_600) - (keys[old.id].expires or 0) in (0, -1)
@@ -252,7 +252,7 @@ def test_every_write_is_audited_with_before_and_after_and_no_secret(url: str) ->
     create(url, name="bot", system_prompt="a secret recipe", context_window=7)
     update(url, "bot", "acme", context_window=8)
     key = create_key(url, "test", "acme", scopes={MODELS_READ})
-    new = rotate_key(url, "rotator", key.id, overlap=5)
+    new = rotate_key(url, "rotator", key.id, overlap=5).new
     revoke_key(url, "revoker", new.id)
     delete_model(url, "test", ModelRef("bot", "acme"))
     delete_organization(url, "test", "acme", cascade=True)
