@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from modelservice.domain.text import printable, printable_json
+
 T = TypeVar("T")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -24,8 +26,7 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_jso
         as_json: As a JSON list, rather than as a table.
     """
     if as_json:
-        listed = [{name: row[name] for name in columns} for row in rows]
-        click.echo(json.dumps(listed, indent=2, ensure_ascii=False, default=list))
+        print_json([{name: row[name] for name in columns} for row in rows])
         return
     # Slow to import, and `--json` has no use for it.
     from rich.console import Console  # noqa: PLC0415
@@ -42,9 +43,14 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_jso
 def print_record(record: dict[str, Any], *, as_json: bool) -> None:
     """Prints one thing on standard output: a line for each field, or a JSON object."""
     if as_json:
-        click.echo(json.dumps(record, indent=2, ensure_ascii=False, default=list))
+        print_json(record)
         return
     print_rows([{"field": name, "value": value} for name, value in record.items()], ("field", "value"), as_json=False)
+
+
+def print_json(content: object) -> None:
+    """Prints JSON on standard output: sets as lists, and what else JSON does not have as texts."""
+    click.echo(printable_json(json.dumps(content, indent=2, ensure_ascii=False, default=_plain)))
 
 
 def tracked(items: Sequence[T], what: str) -> Iterable[T]:
@@ -63,7 +69,15 @@ def time_text(seconds: int | None) -> str | None:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
+
+
 def _cell(value: object) -> str:
+    return printable(_text(value))
+
+
+def _text(value: object) -> str:
     match value:
         case None | "":
             return "-"

@@ -130,10 +130,10 @@ def test_a_model_comes_back_as_it_went_in(url: str) -> None:
     fields = {
         "name": "a/b:c@d",
         "id": "550E8400-e29b-41d4-a716-446655440000",
-        "display_name": "Ünï \u2028 \"quoted\" 'x' %s; --",
+        "display_name": "Ünï \u00a0 \"quoted\" 'x' %s; --",
         "provider": "p",
         "created": 2**32 - 1,
-        "description": "",
+        "description": "\x1b\t\u2028\u202e\n",
         "enabled": False,
         "context_window": 2**32 - 1,
         "max_tokens": 0,
