@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from modelservice.domain.text import printable_lines
 from modelservice.errors import ModelserviceError
 
 # Each command's module, in the order in which help lists them. A module is imported when its command is used: gRPC,
@@ -55,5 +56,5 @@ def main() -> None:
     try:
         modelservice(prog_name="modelservice")
     except ModelserviceError as error:
-        click.echo(f"modelservice: {error}", err=True)
+        click.echo(f"modelservice: {printable_lines(str(error))}", err=True)
         sys.exit(1)
