@@ -155,3 +155,18 @@ def test_a_model_comes_back_as_it_went_in(url: str) -> None:
             assert str(value).lower() == str(stored)
         else:
             assert value == (list(stored) if isinstance(stored, tuple) else stored)
+
+
+def test_all_servers_of_a_database_seal_page_tokens_alike(url: str, tmp_path: Path) -> None:
+    create_organization(url, "test", "acme")
+    first = changes(url).revision
+    create_organization(url, "test", "globex")
+    later = changes(url, first).revision
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    manage_database.migrate(other)
+    create_organization(other, "test", "acme")
+
+    assert 32 == len(first.secret)
+    assert first.secret == later.secret == changes(url).revision.secret
+    assert first.secret != later.token
+    assert first.secret != changes(other).revision.secret
