@@ -34,6 +34,8 @@ QUERIES: dict[str, dict[str, Any]] = {
     "capability": {"capability": ["reasoning"]},
     "window and price": {"min_context_window": 100_000, "max_cost_per_1k_tokens": 0.01},
     "two words": {"q": "model chat"},
+    # The most that there may be, each in every model: the last one is looked for in all of them.
+    "eight words": {"q": "model provider a medium for siz of m"},
     "every filter": {
         "capability": ["reasoning"],
         "compliance": ["soc2"],

@@ -215,7 +215,8 @@ WRONG = [
     ("max_cost_per_1k_tokens=%30%5810", "max_cost_per_1k_tokens: must be a decimal number"),
     ("max_cost_per_1k_tokens=Infinity", "max_cost_per_1k_tokens: must be a number from 0"),
     *((f"encryption_supported={text}", "encryption_supported: must be true or false") for text in ("1", "yes", "TRUE")),
-    ("q=" + "x" * 257, "q: must be words, at most 256 characters"),
+    ("q=" + "x" * 257, "q: must be at most 8 words, of 256 characters together"),
+    ("q=a+b+c+d+e+f+g+h+i", "q: must be at most 8 words, of 256 characters together"),
     *(
         (
             f"order_by={text}",

@@ -21,7 +21,7 @@ VALUES: dict[str, list[Any]] = {
     "max_cost_per_1k_tokens": [0, 1e-300, 1e308, -0.1, "NaN", "cheap"],
     "encryption_supported": [True, False, "yes", 1],
     "pii_redaction_supported": [True, False, "", 0],
-    "q": ["", " ", "a+b&c%", "ü" * 256, "a" * 257],
+    "q": ["", " ", "a+b&c%", "ü" * 256, "a" * 257, " a b c d e f g h ", "a b c d e f g h i", "a " * 9],
     "order_by": ["", "id", "created desc", "cost_per_1k_tokens desc", "id asc", "name", "Id", "desc"],
     "page_size": [0, 1, 1_001, 2**31 - 1, 2**31, -1, 0.5],
     # Beyond its characters, what is no token of the service's cannot be told by its form.

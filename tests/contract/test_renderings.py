@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from modelservice.domain.text import printable
 from modelservice.domain.values import EXACT_INTEGER_MAX, UINT32_MAX
 from modelservice.manage.catalogue import import_catalogue
 from modelservice.manage.models import create_model
@@ -18,6 +19,8 @@ from tests.harness import Place, Process, wait_until
 
 EXAMPLES = itertools.count()
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+# Names have no control characters; what is drawn instead has many backslashes.
+lines = text.map(printable)
 uint32 = st.integers(0, UINT32_MAX) | st.sampled_from([0, 1, UINT32_MAX])
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -30,7 +33,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 )
 labels = st.lists(st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,8})?", fullmatch=True), max_size=4, unique=True)
 models = st.fixed_dictionaries(
-    {"display_name": text.filter(bool), "provider": text.filter(bool)},
+    {"display_name": lines.filter(bool), "provider": lines.filter(bool)},
     optional={
         "description": text,
         "enabled": st.booleans(),
@@ -51,7 +54,7 @@ models = st.fixed_dictionaries(
         ),
         "system_prompt": text,
         "system_prompt_id": st.uuids().map(str),
-        "permission_id": text,
+        "permission_id": lines,
     },
 )
 
@@ -68,7 +71,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Plac
     keys = prepare(ready)
     owned = {
         "name": "own/bot",
-        "display_name": '"\\ü\u2028',
+        "display_name": '"\\ü',
+        "description": '"\\ü\u2028\x1b',
         "metadata": {"b": [None, 1.5], "a": {}},
         "system_prompt": "\n",
     }

@@ -147,12 +147,12 @@ def test_options_that_make_no_sense_are_said_so(managed: Place, arguments: tuple
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        ("", "is no JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("", "is not JSON: Expecting value: line 1 column 1 (char 0)"),
         ("[]", "must hold a JSON object"),
         ("{}", "holds no model in the format litellm: it is empty"),
         ('{"a": [], "b": 5}', "holds no model in the format litellm: must be an object"),
         ('{"openai": {"models": {"m": {}}}}', "holds no model in the format litellm: names no provider"),
-        ("[" * 100_000, "is nested too deep"),
+        ("[" * 100_000, "is nested deeper than 64 levels"),
     ],
 )
 def test_a_file_that_is_none_is_one_line_and_removes_nothing(managed: Place, content: str, line: str) -> None:
@@ -173,8 +173,11 @@ def test_a_folder_is_no_file(managed: Place) -> None:
 
 
 def test_what_a_file_says_does_not_reach_the_terminal_as_it_is(managed: Place) -> None:
-    content = {"\x1b[2Jm": {"litellm_provider": "p"}, "n": {"litellm_provider": "\x1b[31mp", "\x1b[1mx": 1}}
+    bad = "\x1b[31m\x9b1m\u202ep"
+    content = {bad: {"litellm_provider": "p"}, "n": {"litellm_provider": bad}, "m": {"litellm_provider": "p", bad: bad}}
     file = Path(litellm_file(managed.folder, content))
 
     for option in ("--dry-run", "--json"):
-        assert "\x1b" not in managed.command(*IMPORT, str(file), option).stdout
+        text = managed.command(*IMPORT, str(file), option).stdout
+        assert all(line.isprintable() for line in text.split("\n"))
+        assert "u202e" in text

@@ -70,7 +70,14 @@ def test_a_model_from_its_creation_to_its_end(managed: Place) -> None:
             ("--parent", "gpt-4o", "--display-name", "B", "--name", "b", "--context-window", "200000"),
             "model b: context_window is 200000: must be at most 128000, gpt-4o's",
         ),
-        (("--parent", "gpt-4o", "--display-name", "B", "--metadata", "{"), "metadata: is not valid JSON"),
+        (
+            ("--parent", "gpt-4o", "--display-name", "B", "--metadata", "x"),
+            "metadata: is not JSON: Expecting value: line 1 column 1 (char 0)",
+        ),
+        (
+            ("--parent", "gpt-4o", "--display-name", "B", "--metadata", "[" * 100_000),
+            "metadata: is nested deeper than 64 levels",
+        ),
         (
             ("--parent", "gpt-4o", "--display-name", "B", "--name", "b", "--metadata", "[]"),
             "model b: metadata: must be a JSON object",

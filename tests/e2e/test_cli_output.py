@@ -30,7 +30,7 @@ def filled(place: Place) -> Place:
         "test",
         "acme",
         scopes={MODELS_READ},
-        name="the shop's key\tfor " + "many words " * 12 + "each",
+        name="the shop's key for " + "many words " * 12 + "each",
     )
     fields = {"name": NAME, "display_name": "Bot", "system_prompt": "Be kind.\nAlways.\tAnd short."}
     create_model(place.database_url, "test", "acme", "gpt-4o", fields, prompt_quota=10_000)
@@ -111,7 +111,7 @@ def test_what_would_break_a_line_is_shown_instead(filled: Place) -> None:
     keys = filled.command("keys", "list").stdout
     record = filled.command("models", "show", NAME, "--organization", "acme").stdout
 
-    assert "the shop's key\\tfor many words" in keys
+    assert "the shop's key for many words" in keys
     assert "system_prompt\tBe kind.\\nAlways.\\tAnd short.\n" in record
 
 

@@ -178,7 +178,7 @@ def _value(name: str, texts: list[str]) -> Any:
     text: str = texts[0]
     found: Any = None
     match name:
-        case "q" if len(text) <= 256:
+        case "q" if len(text) <= 256 and len(text.split()) <= 8:
             found = text
         case "order_by" if text in _ORDERS:
             found = text

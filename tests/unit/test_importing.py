@@ -229,8 +229,8 @@ def test_a_number_of_any_length_is_left_out_alone(litellm: Converted) -> None:
         ("m", None, "must be an object"),
         ("m", "text", "must be an object"),
         ("m", {"mode": "chat"}, "names no provider"),
-        ("m", {"litellm_provider": 5}, "its provider must be a text of 1 to 256 characters"),
-        ("m", {"litellm_provider": ""}, "its provider must be a text of 1 to 256 characters"),
+        ("m", {"litellm_provider": 5}, "its provider must be a line of 1 to 256 characters"),
+        ("m", {"litellm_provider": ""}, "its provider must be a line of 1 to 256 characters"),
     ],
 )
 def test_what_cannot_be_a_model_is_left_out_with_the_reason(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelservice.manage.catalogue_file import checked
+from modelservice.manage.catalogue_file import InvalidCatalogueError, checked
 from modelservice.manage.importing.account import Conversion, Selection
 from modelservice.manage.importing.formats import read
 from modelservice.manage.importing.reading import GUESSED, LEFT_OUT, UNKNOWN
@@ -181,7 +182,124 @@ def test_a_checkout_is_its_api_json(tmp_path: Path) -> None:
         assert {
             "openai/lost": "its base_model cannot be read",
             "openai/out": "its base_model cannot be read",
-            "openai/bad": "its file is no TOML",
+            "openai/bad": "its file is not TOML",
             "openai/link": "its file cannot be read",
         } == {item.model: item.reason for item in done.findings if item.what == LEFT_OUT}
         assert "license" not in done.without_place
+
+
+OUTSIDE = 'name = "a secret of the machine"'
+
+
+def left_out(path: Path) -> dict[str, str]:
+    """Reads a checkout, which must publish nothing of what lies outside it, and returns what is left out."""
+    done = read(path, "models.dev", Selection())
+    assert "secret" not in str(done)
+    assert ["p/good"] == [entry["name"] for entry in done.entries]
+    return {item.model: item.reason for item in done.findings if item.what == LEFT_OUT}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout, with a secret beside it."""
+    folder = tmp_path / "checkout"
+    write(
+        folder,
+        {
+            "../secret.toml": OUTSIDE,
+            "../secrets/secret.toml": OUTSIDE,
+            "models/base.toml": 'name = "Base"',
+            "providers/p/provider.toml": 'name = "P"',
+            "providers/p/models/good.toml": 'base_model = "base"',
+        },
+    )
+    return folder
+
+
+@pytest.mark.parametrize("base", ["{outside}/secret", "../../secret", "link", "folder/secret", "a\\u0000b", "x" * 5000])
+def test_a_base_is_in_the_checkout(checkout: Path, base: str) -> None:
+    (checkout / "models/link.toml").symlink_to("../../secret.toml")
+    (checkout / "models/folder").symlink_to("../../secrets")
+    write(checkout, {"providers/p/models/m.toml": f'base_model = "{base.format(outside=checkout.parent)}"'})
+
+    assert {"p/m": "its base_model cannot be read"} == left_out(checkout)
+
+
+def test_a_model_is_in_the_checkout(checkout: Path) -> None:
+    (checkout / "providers/p/models/link.toml").symlink_to("../../../../secret.toml")
+    (checkout / "providers/p/models/absolute.toml").symlink_to(checkout.parent / "secret.toml")
+
+    outside = "its file is outside the checkout"
+    assert {"p/link": outside, "p/absolute": outside} == left_out(checkout)
+
+
+def test_a_link_within_the_checkout_is_followed(checkout: Path) -> None:
+    (checkout / "providers/p/models/same.toml").symlink_to("good.toml")
+    (checkout / "providers/p/models/base.toml").symlink_to("../../../models/base.toml")
+
+    done = read(checkout, "models.dev", Selection())
+
+    assert {"p/good": "Base", "p/same": "Base", "p/base": "Base"} == {
+        entry["name"]: entry["display_name"] for entry in done.entries
+    }
+
+
+def test_folders_that_are_links_to_elsewhere_are_not_walked(checkout: Path) -> None:
+    for name in ("linked", "walked"):
+        write(checkout, {f"providers/{name}/provider.toml": ""})
+    (checkout / "providers/walked/models").symlink_to("../../../secrets")
+    (checkout / "providers/linked/models").mkdir()
+    (checkout / "providers/linked/models/folder").symlink_to("../../../../secrets")
+    write(checkout.parent, {"elsewhere/provider.toml": 'doc = "https://secret"', "elsewhere/models/m.toml": OUTSIDE})
+    (checkout / "providers/elsewhere").symlink_to("../../elsewhere")
+
+    assert {} == left_out(checkout)
+
+
+@pytest.mark.parametrize("folder", ["models", "providers"])
+def test_a_checkout_whose_folder_is_elsewhere_has_nothing_of_it(checkout: Path, folder: str) -> None:
+    (checkout / folder).rename(checkout.parent / folder)
+    (checkout / folder).symlink_to(f"../{folder}")
+
+    with pytest.raises(InvalidCatalogueError, match="holds no model in the format"):
+        read(checkout, "models.dev", Selection())
+
+
+def test_what_is_no_model_s_file_is_left_out_alone(checkout: Path) -> None:
+    models = checkout / "providers/p/models"
+    os.mkfifo(models / "fifo.toml")
+    (models / "folder.toml").mkdir()
+    (models / "loop.toml").symlink_to("loop.toml")
+    (models / "round").symlink_to(".")
+    (models / "zero.toml").symlink_to("/dev/zero")
+    (models / "large.toml").write_text("#" * 65_537)
+    (models / "deep.toml").write_text(f"a = {'[' * 30_000}")
+    (models / "dotted.toml").write_text(f"{'a.' * 30_000}a = 1")
+    (models / "bytes.toml").write_bytes(b"a = '\xff'")
+
+    unread = "its file cannot be read"
+    assert {
+        "p/fifo": unread,
+        "p/folder": unread,
+        "p/loop": unread,
+        "p/zero": "its file is outside the checkout",
+        "p/large": unread,
+        "p/deep": "its file is not TOML",
+        "p/dotted": "its file has a line with more than 64 dots",
+        "p/bytes": unread,
+    } == left_out(checkout)
+
+
+def test_a_number_that_cannot_be_printed_is_left_out_alone(checkout: Path) -> None:
+    said = "tool_call = {0}\nlimit.context = {0}\ncost.input = {0}"
+    write(checkout, {"providers/p/models/good.toml": said.format(f"0x{'f' * 20_000}")})
+
+    assert {"p/good"} == left_out(checkout).keys()
+
+
+def test_a_checkout_has_a_size(checkout: Path) -> None:
+    for number in range(513):
+        (checkout / f"providers/p/models/{number}.toml").write_text("#" * 65_536)
+
+    with pytest.raises(InvalidCatalogueError, match="has more than 33554432 bytes"):
+        read(checkout, "models.dev", Selection())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import hashlib
 import itertools
 import json
 from typing import Any
@@ -16,7 +15,8 @@ from hypothesis import strategies as st
 
 from modelservice.catalogue.listing import Listing
 from modelservice.catalogue.ordering import FIELDS, Order
-from modelservice.catalogue.query import PAGE_SIZE_MAX, Query
+from modelservice.catalogue.page_token import seal, unseal
+from modelservice.catalogue.query import PAGE_SIZE_MAX, WORDS_MAX, Query
 from modelservice.catalogue.rendering import Entry, render_entry
 from modelservice.catalogue.selection import Selection, choose
 from modelservice.errors import INVALID_REQUEST, Refusal
@@ -26,14 +26,18 @@ from tests.unit.test_domain import model
 ORDERS = ["", *FIELDS, *(f"{field} desc" for field in FIELDS)]
 
 
-def entry(number: int, *, own: bool) -> Entry:
+def asked(request: pb.ListModelsRequest, viewing_for: str | None = None, secret: str = "s") -> Query:  # noqa: S107
+    return Query.of(request, viewing_for, secret)
+
+
+def entry(number: int, *, own: bool, position: int | None = None) -> Entry:
     """Returns a model; those whose numbers are near have much in common."""
     owner: dict[str, Any] = {"organization_id": "acme", "provider": None} if own else {}
     one = model(
         id=UUID(int=number),
         # Not in the order of their positions.
         name=f"m{number * 7919 % 10_007}",
-        position=number,
+        position=number if position is None else position,
         created=1_700_000_000 + number % 3,
         context_window=(0, 8192, 128_000)[number % 3],
         cost_per_1k_tokens=(None, 0.0, 0.03)[number // 2 % 3],
@@ -62,7 +66,7 @@ def test_none_is_repeated_and_none_that_stays_is_left_out(
         system = [one for one in here if one.model.organization_id is None]
         own = [one for one in here if one.model.organization_id]
         request = pb.ListModelsRequest(order_by=order_by, page_size=page_size, page_token=token)
-        page = choose(Query.of(request, "acme"), Listing(system), own)
+        page = choose(asked(request, "acme"), Listing(system), own)
         found += ids(page)
         if page.next_page_token is None:
             break
@@ -77,12 +81,12 @@ def test_none_is_repeated_and_none_that_stays_is_left_out(
 def test_pages_are_in_one_order(order_by: str, page_size: int) -> None:
     system, own = ([entry(number, own=mine) for number in range(20 * mine, 20 + 20 * mine)] for mine in (False, True))
     listing = Listing(system)
-    whole = choose(Query.of(pb.ListModelsRequest(order_by=order_by), "acme"), listing, own)
+    whole = choose(asked(pb.ListModelsRequest(order_by=order_by), "acme"), listing, own)
     found: list[UUID] = []
     token: str | None = ""
     while token is not None:
         request = pb.ListModelsRequest(order_by=order_by, page_size=page_size, page_token=token)
-        page = choose(Query.of(request, "acme"), listing, own)
+        page = choose(asked(request, "acme"), listing, own)
         found, token = found + ids(page), page.next_page_token
 
     assert ids(whole) == found
@@ -91,21 +95,21 @@ def test_pages_are_in_one_order(order_by: str, page_size: int) -> None:
 def test_a_page_has_at_most_1000_models() -> None:
     some = [entry(number, own=False) for number in range(1, 14)]
     many = Listing([one for one in some if one.model.enabled] * 100)
-    page = choose(Query.of(pb.ListModelsRequest(page_size=2**31 - 1), None), many, ())
+    page = choose(asked(pb.ListModelsRequest(page_size=2**31 - 1)), many, ())
 
     assert PAGE_SIZE_MAX == len(page.entries) == 1_000
     assert page.next_page_token is not None
 
 
 def token_of(request: pb.ListModelsRequest, viewing_for: str | None = None) -> str:
-    page = choose(Query.of(request, viewing_for), Listing([entry(number, own=False) for number in (1, 2, 3)]), ())
+    page = choose(asked(request, viewing_for), Listing([entry(number, own=False) for number in (1, 2, 3)]), ())
     assert page.next_page_token
     return page.next_page_token
 
 
 def is_refused(request: pb.ListModelsRequest, viewing_for: str | None = None) -> bool:
     try:
-        Query.of(request, viewing_for)
+        asked(request, viewing_for)
     except Refusal as refusal:
         return refusal.kind is INVALID_REQUEST and refusal.message.startswith("page_token: must be ")
     return False
@@ -129,22 +133,52 @@ def test_a_token_is_for_the_callers_view_alone() -> None:
     assert is_refused(pb.ListModelsRequest(page_token=token), None)
 
 
+def own_token(position: int, secret: str = "s") -> str:  # noqa: S107
+    """Returns the token behind an organization's model, made after so many of all organizations."""
+    own = [entry(1, own=True, position=position), entry(2, own=True, position=position + 1)]
+    token = choose(asked(pb.ListModelsRequest(page_size=1), "acme", secret), Listing(()), own).next_page_token
+    assert token
+    return token
+
+
+def test_a_token_does_not_say_how_many_models_others_have() -> None:
+    """Its length is the same, no part of it is in clear text, and it has nothing in common with its neighbour."""
+    first, second, far = map(own_token, (1, 2, 10**15))
+
+    assert len(first) == len(second) == len(far)
+    data = [base64.urlsafe_b64decode(token + "==") for token in (first, second)]
+    assert not any(text in data[0] for text in (b"true", b"[", b"1]"))
+    assert sum(one == other for one, other in zip(*data, strict=True)) < len(data[0]) / 2
+
+
+def test_a_token_is_sealed_with_the_database_s_secret() -> None:
+    request = pb.ListModelsRequest(page_token=own_token(1))
+
+    assert asked(request, "acme").after == (True, 1)
+    with pytest.raises(Refusal):
+        asked(request, "acme", "another")
+    assert own_token(1) == own_token(1)
+    assert own_token(1) != own_token(1, "another")
+
+
+@given(st.binary(min_size=32, max_size=32), st.text(st.characters(exclude_categories=["Cs"])))
+def test_what_is_sealed_is_read_again(key: bytes, place: str) -> None:
+    assert place.ljust(32) == unseal(key, seal(key, place))
+
+
 @pytest.mark.parametrize("order_by", ORDERS)
 @pytest.mark.parametrize(
     "place",
     [
         *("", "null", "[]", "{}", "1", '"x"', "[1]", "[true]", "[true,1,2]", '[true,"1"]', "[0,1]", "[false,1.5]"),
         *('["a","b"]', "[null]", '[0,1,"a"]', '[true,"0","a"]', "[false,1,2]", '[false,NaN,"a"]', '[false,1e999,"a"]'),
-        *(f'[false,{"9" * 400},"a"]', f'[false,{"9" * 5000},"a"]', "[" * 100_000, "\udcff", '[false,Infinity,"a"]'),
+        *(f'[false,{"9" * 400},"a"]', f'[false,{"9" * 5000},"a"]', "[" * 100_000, '[false,Infinity,"a"]'),
     ],
     ids=lambda text: text[:20] or "empty",
 )
 def test_a_forged_place_is_refused(order_by: str, place: str) -> None:
-    """The digest has no key, so anybody can make one: what it then says is looked at, too."""
-    query = Query.of(pb.ListModelsRequest(order_by=order_by), None)
-    data = place.encode(errors="surrogateescape")
-    digest = hashlib.sha256(query.binding + data).digest()[:16]
-    token = base64.urlsafe_b64encode(digest + data).rstrip(b"=").decode()
+    """No caller has the key; but a server of another version, which does, may write other places."""
+    token = seal(asked(pb.ListModelsRequest(order_by=order_by)).binding, place)
 
     assert is_refused(pb.ListModelsRequest(order_by=order_by, page_token=token))
 
@@ -157,11 +191,20 @@ def test_a_place_survives_its_journey(order_by: str) -> None:
         assert key == order.read_key(json.dumps(key))
 
 
+def test_a_search_has_few_words() -> None:
+    words = [f"word{number}" for number in range(WORDS_MAX + 1)]
+
+    assert words[:-1] == asked(pb.ListModelsRequest(q=f" {' '.join(words[:-1])} ")).words
+    for text in (" ".join(words), "a\u2003" * (WORDS_MAX + 1), "x" * 257):
+        with pytest.raises(Refusal, match=r"^q: must be at most 8 words, of 256 characters together$"):
+            asked(pb.ListModelsRequest(q=text))
+
+
 def test_equal_requests_have_one_binding() -> None:
     one = pb.ListModelsRequest(capability=["b", "a"], order_by="created desc", q="B a", page_size=5)
     other = pb.ListModelsRequest(capability=["a", "b", "a"], order_by="created desc", q="a  b A")
 
-    assert Query.of(one, "acme").binding == Query.of(other, "acme").binding
+    assert asked(one, "acme").binding == asked(other, "acme").binding
 
 
 def test_a_binding_is_of_everything() -> None:
@@ -178,6 +221,6 @@ def test_a_binding_is_of_everything() -> None:
         pb.ListModelsRequest(pii_redaction_supported=False),
         *(pb.ListModelsRequest(order_by=order_by) for order_by in ORDERS if order_by),
     ]
-    bindings = {Query.of(request, viewing_for).binding for request in requests for viewing_for in (None, "a", "b")}
+    bindings = {asked(request, viewing_for).binding for request in requests for viewing_for in (None, "a", "b")}
 
     assert 3 * len(requests) == len(bindings)

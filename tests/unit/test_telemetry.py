@@ -7,9 +7,12 @@ import http.client
 import io
 import re
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.endpoint import CLIENTS_MAX, MetricsEndpoint
@@ -22,8 +25,14 @@ class Shown:
 
     def __init__(self) -> None:
         self.metrics, self.lines = Metrics("1.2.3"), io.StringIO()
+        self._others = set(threading.enumerate())
         (self.port,) = free_ports(1)
         self.endpoint = MetricsEndpoint("127.0.0.1", self.port, self.metrics.registry, make_log(self.lines, "info"))
+
+    @property
+    def clients(self) -> int:
+        """How many have a thread."""
+        return sum("process_request_thread" in thread.name for thread in {*threading.enumerate()} - self._others)
 
     def get(self, path: str = "/metrics") -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -39,16 +48,74 @@ def shown() -> Iterator[Shown]:
     one.endpoint.close()
 
 
-def test_clients_who_say_nothing_are_few(shown: Shown) -> None:
+@pytest.fixture
+def slow(shown: Shown) -> Iterator[list[socket.socket]]:
+    """As many clients as there may be, each of which sends a part of a request."""
     with contextlib.ExitStack() as stack:
-        for _ in range(CLIENTS_MAX):
-            stack.enter_context(socket.create_connection(("127.0.0.1", shown.port)))
-        # One more is sent away, at once.
-        more = stack.enter_context(socket.create_connection(("127.0.0.1", shown.port), timeout=10))
-        assert b"" == more.recv(1)
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", shown.port))) for _ in range(CLIENTS_MAX)]
+        for client in clients:
+            client.sendall(b"GET ")
+        wait_until(lambda: CLIENTS_MAX == shown.clients, "each has a thread")
+        yield clients
 
-    wait_until(lambda: answers(shown), "there is room again")
+
+def is_closed(client: socket.socket) -> bool:
+    try:
+        return b"" == client.recv(1, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_a_reader_is_answered_beside_as_many_slow_clients_as_there_may_be(
+    shown: Shown, slow: list[socket.socket]
+) -> None:
+    for _ in range(2 * CLIENTS_MAX):
+        assert answers(shown)
+
+    assert is_closed(slow[0])
     assert "" == shown.lines.getvalue()
+
+
+def test_so_many_clients_are_served_at_most(shown: Shown, slow: list[socket.socket]) -> None:
+    def oldest_made_room() -> bool:
+        assert len(shown.endpoint._server._clients) <= CLIENTS_MAX
+        return all(map(is_closed, slow))
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(3 * CLIENTS_MAX):
+            stack.enter_context(socket.create_connection(("127.0.0.1", shown.port)))
+        wait_until(oldest_made_room, "the oldest make room")
+
+
+def test_a_client_who_sends_a_byte_now_and_then_is_sent_away(shown: Shown, slow: list[socket.socket]) -> None:
+    def trickle() -> bool:
+        for client in slow:
+            with contextlib.suppress(OSError):
+                client.send(b"x")
+        return all(map(is_closed, slow))
+
+    wait_until(trickle, "the connections end, although none was silent")
+    wait_until(lambda: 0 == shown.clients, "so do their threads")
+    assert "" == shown.lines.getvalue()
+
+
+def test_a_client_who_reads_nothing_is_sent_away(shown: Shown) -> None:
+    shown.metrics.registry.register(Large())
+    with socket.create_connection(("127.0.0.1", shown.port)) as deaf:
+        deaf.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        wait_until(lambda: 1 == shown.clients, "it is served")
+
+        wait_until(lambda: 0 == shown.clients, "its thread ends")
+    assert "" == shown.lines.getvalue()
+
+
+class Large(Collector):
+    """A metric that no socket buffer holds."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("large", "x" * 30_000_000, value=1)
 
 
 def answers(shown: Shown) -> bool:

@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import hmac
 import json
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,8 @@ from tests.issuer import (
 )
 
 NOW = 1_800_000_000
+# The order of the curve (SEC 2, 2.4.2).
+P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 READ = frozenset({MODELS_READ})
 
 
@@ -369,6 +372,57 @@ def test_a_token_is_verified_once_until_it_expires(monkeypatch: pytest.MonkeyPat
     assert 2 == counted.count
     verifier.verify(sign(claims(exp=NOW + 6)), NOW)
     assert 3 == counted.count
+
+
+ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+
+
+@pytest.mark.parametrize("part", [0, 1, 2], ids=["header", "claims", "signature"])
+def test_a_token_is_spelled_in_one_way(part: int) -> None:
+    verifier = TokenVerifier(RULES, held(public("key-1")))
+    # A claim of a length that leaves bits in the last character of the claims, too.
+    token = next(
+        token
+        for token in (sign(claims(jti="x" * number), typ="x" * number) for number in range(3))
+        if len(token.split(".")[part]) % 4
+    )
+    parts = token.split(".")
+
+    good = []
+    for letter in ALPHABET:
+        spelled = ".".join([*parts[:part], parts[part][:-1] + letter, *parts[part + 1 :]])
+        with contextlib.suppress(Refusal):
+            verifier.verify(spelled, NOW)
+            good.append(spelled)
+
+    assert [token] == good
+    assert 1 == len(verifier._remembered)
+
+
+def test_a_token_has_one_entry_whichever_signature_it_has() -> None:
+    verifier = TokenVerifier(replace(RULES, algorithms=("ES256",)), held(public_ec("curve"), algorithms=("ES256",)))
+    token = jwt.encode(claims(), ec_key("curve"), "ES256", {"kid": "curve"})
+    content, _, signature = token.rpartition(".")
+    data = base64.urlsafe_b64decode(signature + "==")
+    other = (P256 - int.from_bytes(data[32:])).to_bytes(32)
+    twin = f"{content}.{base64.urlsafe_b64encode(data[:32] + other).rstrip(b'=').decode()}"
+
+    for one in (token, twin, token):
+        verifier.verify(one, NOW)
+
+    assert twin != token
+    assert 1 == len(verifier._remembered)
+
+
+def test_what_is_remembered_opens_nothing_to_another_signature() -> None:
+    verifier = TokenVerifier(RULES, held(public("key-1")))
+    token = sign(claims())
+    verifier.verify(token, NOW)
+    content = token.rpartition(".")[0]
+
+    for signature in ("", sign(claims(jti="other")).rpartition(".")[2]):
+        with pytest.raises(Refusal):
+            verifier.verify(f"{content}.{signature}", NOW)
 
 
 def test_a_bad_token_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

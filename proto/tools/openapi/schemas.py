@@ -11,7 +11,7 @@ from typing import Any, Final
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
 from modelservice.catalogue.ordering import FIELDS
-from modelservice.catalogue.query import OWNER_CHARACTERS_MAX, VALUES_MAX, WORDS_CHARACTERS_MAX
+from modelservice.catalogue.query import OWNER_CHARACTERS_MAX, VALUES_MAX, WORDS_CHARACTERS_MAX, WORDS_MAX
 from modelservice.domain.values import UINT32_MAX
 from openapi.source import Source
 
@@ -47,7 +47,10 @@ _BOUNDS: Final[Mapping[str, Schema]] = {
     "ListModelsRequest.compliance": _LABEL,
     "ListModelsRequest.owned_by": {"minLength": 1, "maxLength": OWNER_CHARACTERS_MAX},
     "ListModelsRequest.max_cost_per_1k_tokens": _FROM_0,
-    "ListModelsRequest.q": {"maxLength": WORDS_CHARACTERS_MAX},
+    "ListModelsRequest.q": {
+        "maxLength": WORDS_CHARACTERS_MAX,
+        "pattern": rf"^\s*(?:\S+\s+){{0,{WORDS_MAX - 1}}}\S*\s*$",
+    },
     "ListModelsRequest.order_by": {"enum": ["", *(text for field in FIELDS for text in (field, f"{field} desc"))]},
     "ListModelsRequest.page_size": _FROM_0,
     "ListModelsRequest.page_token": {"pattern": "^[A-Za-z0-9_-]*$"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import threading
 from collections.abc import Mapping
@@ -77,6 +78,25 @@ class Bearer:
     expires: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token that was found good.
+
+    Attributes:
+        digest: SHA-256 of it, so that no token lies in memory.
+        keys: With which it was verified.
+        bearer: Whom it is about.
+    """
+
+    digest: bytes
+    keys: KeySet
+    bearer: Bearer
+
+    def stands_for(self, digest: bytes, keys: KeySet) -> bool:
+        """Says whether it is the token of this digest, and its keys are still these."""
+        return self.keys is keys and hmac.compare_digest(self.digest, digest)
+
+
 class Keys(Protocol):
     """What has the issuer's keys (`auth.issuer_keys`)."""
 
@@ -105,8 +125,9 @@ class TokenVerifier:
         self._rules = rules
         self._keys = keys
         self._lock = threading.Lock()
-        # By digest, so that no token lies in memory. With the keys that it was verified with.
-        self._remembered: LRUCache[bytes, tuple[KeySet, Bearer]] = LRUCache(_REMEMBERED)
+        # By the digest of what is signed: of the same content there are several good signatures (of an elliptic curve,
+        # s and n - s), which whoever holds one can make. The last that came is remembered.
+        self._remembered: LRUCache[bytes, _Verified] = LRUCache(_REMEMBERED)
 
     def verify(self, token: str, now: float) -> Bearer:
         """Returns whom a token is about.
@@ -124,13 +145,14 @@ class TokenVerifier:
         if keys is None:
             raise Refusal(UNAVAILABLE, reason="there are no issuer's keys")
         digest = hashlib.sha256(token.encode()).digest()
+        place = hashlib.sha256(token.rpartition(".")[0].encode()).digest()
         with self._lock:
-            found = self._remembered.get(digest)
-        if found and found[0] is keys and now < found[1].expires + self._rules.leeway:
-            return found[1]
+            found = self._remembered.get(place)
+        if found and found.stands_for(digest, keys) and now < found.bearer.expires + self._rules.leeway:
+            return found.bearer
         bearer = _bearer(self._claims(token, keys), self._rules)
         with self._lock:
-            self._remembered[digest] = (keys, bearer)
+            self._remembered[place] = _Verified(digest, keys, bearer)
         return bearer
 
     def _claims(self, token: str, keys: KeySet) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
+import hmac
 import json
 import math
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from modelservice.catalogue.ordering import FIELDS, Key, Order
+from modelservice.catalogue.page_token import seal, unseal
 from modelservice.domain.values import LABEL_RULE, canonical_json, is_label
 from modelservice.errors import INVALID_REQUEST, Refusal
 from modelservice.v1 import model_service_pb2 as pb
@@ -19,11 +18,9 @@ from modelservice.v1 import model_service_pb2 as pb
 # What a request asks for beyond these is a mistake. (What is asked is compared with every model.)
 VALUES_MAX: Final = 20
 OWNER_CHARACTERS_MAX: Final = 256
+WORDS_MAX: Final = 8
 WORDS_CHARACTERS_MAX: Final = 256
 PAGE_SIZE_MAX: Final = 1_000
-
-# In bytes.
-_DIGEST: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,8 @@ class Query:
         order: In which they are listed.
         page_size: How many at most, or None for all.
         after: The place in that order behind which they begin, or None for the start.
-        binding: What a page token is good for: the same of what is above but the page's size, by the same callers.
+        binding: The key of its page tokens: the same for the same of what is above but the page's size, by the same
+            callers, of the same database.
     """
 
     capabilities: Sequence[str]
@@ -57,12 +55,13 @@ class Query:
     binding: bytes
 
     @classmethod
-    def of(cls, request: pb.ListModelsRequest, viewing_for: str | None) -> Query:
+    def of(cls, request: pb.ListModelsRequest, viewing_for: str | None, secret: str) -> Query:
         """Returns what a request asks for.
 
         Args:
             request: The request.
             viewing_for: The organization for which the caller reads, or None (`auth.authorize.viewer`).
+            secret: What all servers of the database have, and no caller (`store.reading.Revision.secret`).
 
         Raises:
             Refusal: `INVALID_REQUEST`: a field has a value that it does not take. The message names it.
@@ -82,7 +81,7 @@ class Query:
         }
         order = _order(request.order_by)
         said = canonical_json([viewing_for, wanted, order.field, order.descending])
-        binding = hashlib.sha256(said.encode()).digest()[:_DIGEST]
+        binding = hmac.digest(secret.encode(), said.encode(), "sha256")
         return cls(
             **wanted,
             order=order,
@@ -92,29 +91,17 @@ class Query:
         )
 
     def token(self, last: Key) -> str:
-        """Returns the token of the page that follows a place.
-
-        It authorizes nothing, so its digest has no key: what is kept out is the mistake, not the caller, who gets what
-        the request would give anyway.
-        """
-        place = json.dumps(last, ensure_ascii=False, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(_digest(self.binding, place) + place).rstrip(b"=").decode()
-
-
-def _digest(binding: bytes, place: bytes) -> bytes:
-    return hashlib.sha256(binding + place).digest()[:_DIGEST]
+        """Returns the token of the page that follows a place. It authorizes nothing."""
+        return seal(self.binding, json.dumps(last, ensure_ascii=False, separators=(",", ":")))
 
 
 def _place(token: str, order: Order, binding: bytes) -> Key:
     try:
-        # What has other characters, or bits that no token has, is not one.
-        data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        digest, place = data[:_DIGEST], data[_DIGEST:]
-        if base64.urlsafe_b64encode(data).rstrip(b"=").decode() == token and digest == _digest(binding, place):
-            return order.read_key(place.decode())
-    except (binascii.Error, ValueError, OverflowError, RecursionError):
-        pass
-    raise _wrong("page_token", "the next_page_token of the page before, with the same parameters and caller")
+        return order.read_key(unseal(binding, token))
+    except (ValueError, OverflowError, RecursionError):
+        raise _wrong(
+            "page_token", "the next_page_token of the page before, with the same parameters and caller"
+        ) from None
 
 
 def _wrong(field: str, takes: str) -> Refusal:
@@ -144,9 +131,10 @@ def _price(price: float | None) -> float | None:
 
 
 def _words(text: str) -> list[str]:
-    if len(text) > WORDS_CHARACTERS_MAX:
-        raise _wrong("q", f"words, at most {WORDS_CHARACTERS_MAX} characters")
-    return sorted(set(text.casefold().split()))
+    words = text.casefold().split()
+    if len(text) > WORDS_CHARACTERS_MAX or len(words) > WORDS_MAX:
+        raise _wrong("q", f"at most {WORDS_MAX} words, of {WORDS_CHARACTERS_MAX} characters together")
+    return sorted(set(words))
 
 
 def _order(text: str) -> Order:

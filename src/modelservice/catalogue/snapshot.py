@@ -19,6 +19,7 @@ from modelservice.domain.principal import ApiKey, Client
 from modelservice.domain.values import is_model_name, is_uuid
 from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, Refusal
 from modelservice.store.reading import Changes, Revision
+from modelservice.v1 import model_service_pb2 as pb
 
 _ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, digits and . _ : @ / -"
 
@@ -68,13 +69,17 @@ class Snapshot:
         made_from = (self.listing, self.entries, owned)
         return self.rendered.get(viewing_for, made_from, lambda: self.listing.followed_by(self._own(viewing_for)))
 
-    def choose(self, query: Query, viewing_for: str | None) -> Selection:
+    def choose(self, request: pb.ListModelsRequest, viewing_for: str | None) -> Selection:
         """Returns the answer of ListModels to who asks for some of them.
 
         Args:
-            query: For which.
+            request: For which.
             viewing_for: The organization for which the caller reads, or None (`auth.authorize.viewer`).
+
+        Raises:
+            Refusal: `INVALID_REQUEST`: a field has a value that it does not take. The message names it.
         """
+        query = Query.of(request, viewing_for, self.revision.secret)
         return choose(query, self.listing, self._own(viewing_for))
 
     def get(self, model_id: str, viewing_for: str | None) -> Answer:

@@ -15,7 +15,8 @@ import yaml
 from modelservice import config
 from modelservice.cli.catalogue_import import CHANGE_COLUMNS, changes, counted, print_import
 from modelservice.cli.options import actor_option
-from modelservice.cli.output import json_option, print_rows, tracked
+from modelservice.cli.output import json_option, print_json, print_rows, tracked
+from modelservice.domain.text import is_printable
 from modelservice.manage.catalogue import (
     FILE,
     UPDATED,
@@ -102,9 +103,11 @@ def export(*, as_json: bool) -> None:
     """Print the catalogue as a file that `import` takes."""
     content = {"models": export_catalogue(config.load(os.environ).database_url)}
     if as_json:
-        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
-    else:
-        yaml.safe_dump(content, sys.stdout, sort_keys=False, allow_unicode=True, width=120)
+        print_json(content)
+        return
+    # YAML shows bidirectional characters as they are, unless it escapes all that is not ASCII.
+    plain = is_printable(json.dumps(content, ensure_ascii=False))
+    yaml.safe_dump(content, sys.stdout, sort_keys=False, allow_unicode=plain, width=120)
 
 
 @catalogue.command()

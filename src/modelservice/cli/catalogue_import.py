@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any, Final
 
 import click
 
-from modelservice.cli.output import print_rows
+from modelservice.cli.output import print_json, print_rows
+from modelservice.domain.text import printable
 from modelservice.manage.catalogue import ImportReport
 from modelservice.manage.importing.account import Conversion
-from modelservice.manage.importing.summary import Summary, printable, summary
+from modelservice.manage.importing.summary import Summary, shortened, summary
 
 CHANGE_COLUMNS: Final = ("model", "what", "field", "before", "after")
 _PROVIDER_COLUMNS: Final = ("provider", "entries", "added", "changed", "unchanged", "left_out")
@@ -64,11 +64,11 @@ def print_import(conversion: Conversion, report: ImportReport, *, dry_run: bool,
             "findings": [dataclasses.asdict(finding) for finding in made.findings],
             "changes": rows,
         }
-        click.echo(json.dumps(content, indent=2, default=list))
+        print_json(content)
         return
     if dry_run:
         lost = [finding for finding in made.findings if not finding.field]
-        rows += [_row(printable(finding.model), f"{finding.what}: {finding.reason}") for finding in lost]
+        rows += [_row(shortened(finding.model), f"{finding.what}: {finding.reason}") for finding in lost]
     else:
         # The summary says how many are new.
         rows = [row for row in rows if row["what"] != _ADDED]
@@ -87,7 +87,7 @@ def _print_summary(made: Summary, conversion: Conversion) -> None:
     _print("by reason", made.reasons, _REASON_COLUMNS)
     without = conversion.without_place
     if without:
-        most = ", ".join(f"{printable(name)} ({count})" for name, count in without.most_common(_SHOWN))
+        most = ", ".join(f"{printable(shortened(name))} ({count})" for name, count in without.most_common(_SHOWN))
         click.echo(f"\nfields of the file that have no place here: {len(without)}, most often {most}")
 
 

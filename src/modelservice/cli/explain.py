@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 
 import click
 
 from modelservice import config
-from modelservice.cli.output import json_option, print_rows
+from modelservice.cli.output import json_option, print_json, print_rows
+from modelservice.domain.text import printable
 from modelservice.manage.explain import explain as explain_model
 
 
@@ -24,9 +24,9 @@ def explain(model: str, organization: str | None, key_id: str | None, *, as_json
         raise click.UsageError("--organization or --key-id, not both")
     found = explain_model(config.load(os.environ).database_url, model, organization_id=organization, key_id=key_id)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=False, default=str))
+        print_json(dataclasses.asdict(found))
         return
-    click.echo(f"{'visible' if found.visible else 'not visible'}: {found.rule}")
+    click.echo(f"{'visible' if found.visible else 'not visible'}: {printable(found.rule)}")
     if found.fields:
         click.echo()
         print_rows([dataclasses.asdict(row) for row in found.fields], ("field", "value", "origin"), as_json=False)

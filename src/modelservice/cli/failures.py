@@ -14,6 +14,7 @@ from typing import Final, TextIO
 
 import click
 
+from modelservice.domain.text import printable_json, printable_lines
 from modelservice.errors import ModelserviceError
 
 _FAILED: Final = 1
@@ -95,11 +96,11 @@ def _fail(message: str, status: int = _FAILED, show: Callable[[], None] | None =
     try:
         # Looked for here, as a usage error comes before any option is read.
         if "--json" in sys.argv:
-            click.echo(json.dumps({"error": {"message": message}}, ensure_ascii=False), err=True)
+            click.echo(printable_json(json.dumps({"error": {"message": message}}, ensure_ascii=False)), err=True)
         elif show:
             show()
         else:
-            click.echo(f"modelservice: {message}", err=True)
+            click.echo(printable_lines(f"modelservice: {message}"), err=True)
     except OSError:
         # There is nowhere left to say it. The status still does.
         _discard(sys.stderr)

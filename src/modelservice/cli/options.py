@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from modelservice.errors import InvalidValueError
+from modelservice.manage.untrusted_files import UnusableFileError, parse_json
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,9 +92,9 @@ def given_fields(options: dict[str, Any]) -> dict[str, Any]:
         fields["system_prompt"] = _text("system_prompt", fields["system_prompt"])
     if "metadata" in fields:
         try:
-            fields["metadata"] = json.loads(_text("metadata", fields["metadata"]))
-        except ValueError:
-            raise InvalidValueError("metadata: is not valid JSON") from None
+            fields["metadata"] = parse_json(_text("metadata", fields["metadata"]))
+        except UnusableFileError as error:
+            raise InvalidValueError(f"metadata: {error}") from None
     return fields
 
 

@@ -11,13 +11,12 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from modelservice.domain.text import printable, printable_json, printable_lines
+
 T = TypeVar("T")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-
-# A value in a pipe keeps to its column and its line.
-_IN_A_PIPE: Final = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 # Between two columns on a terminal.
 _GAP: Final = 2
 # How wide a column of sentences stays, if its words are that long. A longer word within a sentence is folded.
@@ -33,13 +32,11 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_jso
         as_json: As a JSON list.
     """
     if as_json:
-        listed = [{name: row[name] for name in columns} for row in rows]
-        click.echo(json.dumps(listed, indent=2, ensure_ascii=False, default=list))
+        print_json([{name: row[name] for name in columns} for row in rows])
         return
     cells = [[_cell(row[name]) for name in columns] for row in rows]
     if not _on_a_terminal():
-        lines = [columns, *([cell.translate(_IN_A_PIPE) for cell in row] for row in cells)]
-        click.echo("\n".join("\t".join(line) for line in lines))
+        click.echo("\n".join("\t".join(line) for line in (columns, *cells)))
         return
     headers = [name.replace("_", " ") for name in columns]
     if not _print_table(headers, cells):
@@ -49,7 +46,7 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_jso
 def print_record(record: dict[str, Any], *, as_json: bool) -> None:
     """Prints one thing on standard output: a line for each field, or a JSON object."""
     if as_json:
-        click.echo(json.dumps(record, indent=2, ensure_ascii=False, default=list))
+        print_json(record)
     elif _on_a_terminal():
         _print_blocks([name.replace("_", " ") for name in record], [[_cell(value) for value in record.values()]])
     else:
@@ -60,7 +57,12 @@ def print_record(record: dict[str, Any], *, as_json: bool) -> None:
 def note(sentence: str) -> None:
     """Says what was done on standard error: for commands whose standard output a script takes."""
     with contextlib.suppress(OSError):
-        click.echo(sentence, err=True)
+        click.echo(printable_lines(sentence), err=True)
+
+
+def print_json(content: object) -> None:
+    """Prints JSON on standard output: sets as lists, and what else JSON does not have as texts."""
+    click.echo(printable_json(json.dumps(content, indent=2, ensure_ascii=False, default=_plain)))
 
 
 def tracked(items: Sequence[T], what: str) -> Iterable[T]:
@@ -79,7 +81,16 @@ def time_text(seconds: int | None) -> str | None:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
+
+
 def _cell(value: object) -> str:
+    # Tabs and line breaks too: a value keeps to its column and its line.
+    return printable(_text(value))
+
+
+def _text(value: object) -> str:
     match value:
         case None | "":
             return "-"
@@ -131,12 +142,7 @@ def _print_table(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> bool
 
 def _print_blocks(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     width = max(map(len, headers))
-    next_line = "\n" + " " * (width + _GAP)
     blocks = [
-        "\n".join(
-            f"{header:<{width + _GAP}}{cell.replace(chr(10), next_line)}"
-            for header, cell in zip(headers, row, strict=True)
-        )
-        for row in cells
+        "\n".join(f"{header:<{width + _GAP}}{cell}" for header, cell in zip(headers, row, strict=True)) for row in cells
     ]
     click.echo("\n\n".join(blocks))

@@ -59,6 +59,9 @@ def _number(least: int, most: int) -> Check:
     return partial(check_number, least=least, most=most)
 
 
+# Names for people. They are shown in one line, so new ones have no control characters (`check_line`).
+LINES: Final = frozenset({"display_name", "provider", "permission_id"})
+
 # What each field of a system model may be.
 SYSTEM_CHECKS: Final[Mapping[str, Check]] = {
     "name": check_model_name,

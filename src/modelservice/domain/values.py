@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
+from modelservice.domain.text import is_printable
 from modelservice.errors import InvalidValueError
 
 UINT32_MAX: Final = 2**32 - 1
@@ -25,6 +27,7 @@ ORGANIZATION_RULE: Final = "1-128 letters, digits and . _ -"
 SUBJECT_RULE: Final = "1-255 visible ASCII characters"
 LABEL_RULE: Final = "lower-case words joined by '-', '_' or '.'"
 
+_SHOWN_BELOW: Final = 10**40
 _UUID_SHAPE: Final = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 _NAME_SHAPE: Final = re.compile(r"[A-Za-z0-9._:@/-]{1,256}")
 _ORGANIZATION_SHAPE: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -60,6 +63,22 @@ def is_label(text: str) -> bool:
     return _LABEL_SHAPE.fullmatch(text) is not None
 
 
+class _Shown(reprlib.Repr):
+    """Shows a value in an error: short, whatever it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 80
+        self.maxlevel = 2
+
+    def repr_int(self, number: int, _: int) -> str:
+        # Python refuses to print very long ones.
+        return str(number) if abs(number) < _SHOWN_BELOW else f"an integer of {number.bit_length()} bits"
+
+
+shown: Final = _Shown().repr
+
+
 def canonical_json(value: object) -> str:
     """Returns the one text that stands for a JSON value: sorted keys, no spaces, ASCII only."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -68,19 +87,19 @@ def canonical_json(value: object) -> str:
 def check_model_name(_: str, name: object) -> None:
     """Checks the name of a model."""
     if not isinstance(name, str) or not is_model_name(name):
-        raise InvalidValueError(f"model name {name!r}: must be {NAME_RULE}")
+        raise InvalidValueError(f"model name {shown(name)}: must be {NAME_RULE}")
 
 
 def check_uuid(what: str, value: object) -> None:
     """Checks a UUID."""
     if not isinstance(value, UUID):
-        raise InvalidValueError(f"{what} is {value!r}: must be a UUID")
+        raise InvalidValueError(f"{what} is {shown(value)}: must be a UUID")
 
 
 def check_text(what: str, text: object, *, shortest: int, longest: int) -> None:
     """Checks a text; lengths are in characters."""
     if not isinstance(text, str):
-        raise InvalidValueError(f"{what} is {text!r}: must be a text")
+        raise InvalidValueError(f"{what} is {shown(text)}: must be a text")
     if not shortest <= len(text) <= longest:
         raise InvalidValueError(f"{what} has {len(text)} characters: must have {shortest} to {longest}")
     _check_unicode(what, text)
@@ -89,32 +108,38 @@ def check_text(what: str, text: object, *, shortest: int, longest: int) -> None:
         raise InvalidValueError(f"{what}: must not hold the character NUL")
 
 
+def check_line(what: str, text: object) -> None:
+    """Checks a name that is new: one line, without control characters. What was stored before may have some."""
+    if isinstance(text, str) and not is_printable(text):
+        raise InvalidValueError(f"{what} is {shown(text)}: must have no control characters")
+
+
 def check_number(what: str, number: object, *, least: int = 0, most: int = UINT32_MAX) -> None:
     """Checks a whole number."""
     if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
-        raise InvalidValueError(f"{what} is {number!r}: must be a whole number from {least} to {most}")
+        raise InvalidValueError(f"{what} is {shown(number)}: must be a whole number from {least} to {most}")
 
 
 def check_price(what: str, price: object) -> None:
     """Checks a price."""
     number = isinstance(price, int | float) and not isinstance(price, bool)
     if not (number and math.isfinite(price) and price >= 0):  # type: ignore[arg-type, operator]
-        raise InvalidValueError(f"{what} is {price!r}: must be a finite number from 0")
+        raise InvalidValueError(f"{what} is {shown(price)}: must be a finite number from 0")
 
 
 def check_flag(what: str, flag: object) -> None:
     """Checks a truth value."""
     if not isinstance(flag, bool):
-        raise InvalidValueError(f"{what} is {flag!r}: must be true or false")
+        raise InvalidValueError(f"{what} is {shown(flag)}: must be true or false")
 
 
 def check_labels(what: str, labels: object) -> None:
     """Checks a list of words such as capabilities."""
     if not isinstance(labels, tuple):
-        raise InvalidValueError(f"{what} is {labels!r}: must be a list")
+        raise InvalidValueError(f"{what} is {shown(labels)}: must be a list")
     for label in labels:
         if not isinstance(label, str) or not is_label(label):
-            raise InvalidValueError(f"{what}: {label!r} must be {LABEL_RULE}")
+            raise InvalidValueError(f"{what}: {shown(label)} must be {LABEL_RULE}")
     if len(set(labels)) != len(labels):
         raise InvalidValueError(f"{what}: holds the same word twice")
 
@@ -136,21 +161,21 @@ def _check_json(what: str, value: object, depth: int) -> None:  # noqa: C901, PL
             _check_unicode(what, value)
         case int():
             if abs(value) > EXACT_INTEGER_MAX:
-                raise InvalidValueError(f"{what}: the integer {value} is beyond 2^53")
+                raise InvalidValueError(f"{what}: the integer {shown(value)} is beyond 2^53")
         case float():
             if not math.isfinite(value):
                 raise InvalidValueError(f"{what}: {value} is no JSON number")
         case Mapping():
             for key, item in value.items():
                 if not isinstance(key, str):
-                    raise InvalidValueError(f"{what}: the key {key!r} is not a text")
+                    raise InvalidValueError(f"{what}: the key {shown(key)} is not a text")
                 _check_unicode(what, key)
                 _check_json(what, item, depth + 1)
         case list() | tuple():
             for item in value:
                 _check_json(what, item, depth + 1)
         case _:
-            raise InvalidValueError(f"{what}: {value!r} is no JSON value")
+            raise InvalidValueError(f"{what}: {shown(value)} is no JSON value")
 
 
 def _check_unicode(what: str, text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from modelservice.domain.model import Model
+from modelservice.domain.values import check_line
 from modelservice.manage.auditing import Difference, audited, difference
 from modelservice.manage.catalogue_file import (
     FIELDS,
@@ -104,11 +105,13 @@ def import_catalogue(
         leave_held: Whether an entry whose name an organization's model has is left alone, instead of an error.
 
     Raises:
+        InvalidValueError: The source has a control character.
         InvalidCatalogueError: Some entries cannot be imported: a value is wrong, a UUID belongs to another model, an
             organization has a model of the name. Every one is named.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
+    check_line("source", source)
     wanted = checked(entries)
     now = int(time.time())
     with write(Database(database_url, Access.WRITE), now, actor) as change:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-import yaml
-
-from modelservice.domain.model import LABELS, SYSTEM_CHECKS, Model
-from modelservice.domain.values import check_uuid
+from modelservice.domain.model import LABELS, LINES, SYSTEM_CHECKS, Model
+from modelservice.domain.text import printable
+from modelservice.domain.values import check_line, check_uuid, is_model_name
 from modelservice.errors import InvalidValueError
+from modelservice.manage.untrusted_files import Repeated, UnusableFileError, parse_json, read_text
+from modelservice.manage.untrusted_yaml import parse_yaml
 from modelservice.store.sources import Sourced
 
 # What the service decides, and no file.
@@ -25,22 +25,20 @@ _DEFAULTS: Final = {
     for name, item in Model.__dataclass_fields__.items()
 }
 
-# libyaml reads 5,000 models in a second, Python alone in ten.
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 Entry = dict[str, Any]
+T = TypeVar("T")
 
 
 class InvalidCatalogueError(InvalidValueError):
     """A catalogue file has entries that cannot be imported. Nothing was changed.
 
     Args:
-        problems: A sentence for each, which names model and field.
+        problems: A sentence for each, which names model and field. What the file wrote into it is made printable.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        self.problems = tuple(map(printable, problems))
+        super().__init__("\n".join(self.problems))
 
 
 def read_file(path: Path) -> list[Entry]:
@@ -52,17 +50,27 @@ def read_file(path: Path) -> list[Entry]:
     Raises:
         InvalidCatalogueError: It cannot be read, or is no catalogue.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.load(text, _LOADER)  # noqa: S506  (a safe one)
-    except OSError as error:
-        raise InvalidCatalogueError([f"{path}: {error.strerror}"]) from None
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise InvalidCatalogueError([f"{path}: {' '.join(str(error).split())}"]) from None
+    content: Any = parsed(path, parse_json if path.suffix == ".json" else parse_yaml)
     models = content.get("models") if isinstance(content, dict) and content.keys() == {"models"} else None
-    if not isinstance(models, list):
-        raise InvalidCatalogueError([f"{path}: must hold `models`, a list, and nothing else"])
+    if not isinstance(models, list) or isinstance(content, Repeated):
+        raise InvalidCatalogueError([f"{path}: must hold `models`, a list, once and nothing else"])
     return models
+
+
+def parsed(path: Path, parse: Callable[[str], T]) -> T:
+    """Returns what somebody's file stands for.
+
+    Args:
+        path: The file.
+        parse: Reads its text, or raises an `UnusableFileError`.
+
+    Raises:
+        InvalidCatalogueError: It cannot be read.
+    """
+    try:
+        return parse(read_text(path))
+    except UnusableFileError as error:
+        raise InvalidCatalogueError([f"{path}: {error}"]) from None
 
 
 def documented() -> list[Entry]:
@@ -79,11 +87,15 @@ def checked(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """
     problems: list[str] = []
     ready: list[dict[str, Any]] = []
+    # Of what is each model's alone: the numbers of the entries that have it.
+    places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict):
             problems.append(f"entry {number}: must be an object")
             continue
-        what = f"model {entry.get('name', f'(entry {number})')}"
+        named = entry.get("name")
+        what = f"model {named}" if isinstance(named, str) and is_model_name(named) else f"entry {number}"
+        problems += [f"{what}: {name}: appears more than once" for name in _repeated(entry)]
         problems += [f"{what}: {name}: there is no such field" for name in map(str, entry) if name not in FIELDS]
         problems += [f"{what}: {name}: is missing" for name in _REQUIRED if name not in entry]
         values = {name: _own_type(name, value) for name, value in entry.items() if name in FIELDS}
@@ -91,10 +103,15 @@ def checked(entries: Iterable[Entry]) -> list[dict[str, Any]]:
             problem = _problem(what, name, value)
             if problem:
                 problems.append(problem)
+        for name in ("name", "id"):
+            if name in values:
+                places[name, str(values[name])].append(number)
         ready.append(values)
-    for field in ("name", "id"):
-        times = Counter(str(entry[field]) for entry in ready if field in entry)
-        problems += [f"{field} {value}: stands there {count} times" for value, count in times.items() if count > 1]
+    problems += [
+        f"{field} {value}: appears in the entries {', '.join(map(str, numbers))}: must appear once"
+        for (field, value), numbers in places.items()
+        if len(numbers) > 1
+    ]
     if problems:
         raise InvalidCatalogueError(problems)
     return ready
@@ -122,6 +139,18 @@ def default_of(field: str) -> Any:  # noqa: ANN401  (a field of any type)
     return _DEFAULTS[field]
 
 
+def _repeated(value: object, path: str = "") -> Iterator[str]:
+    """Yields the path of each name that an object, or one within it, has more than once."""
+    if isinstance(value, Repeated):
+        yield from sorted({f"{path}{name}" for name, _ in value.earlier})
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from _repeated(member, f"{path}{name}.")
+    if isinstance(value, list):
+        for item in value:
+            yield from _repeated(item, path)
+
+
 def _own_type(name: str, value: Any) -> Any:  # noqa: ANN401
     if name in LABELS and isinstance(value, list):
         return tuple(value)
@@ -137,6 +166,8 @@ def _problem(what: str, name: str, value: object) -> str | None:
     check: Callable[[str, Any], None] = check_uuid if name == "id" else SYSTEM_CHECKS[name]
     try:
         check(f"{what}: {name}", value)
+        if name in LINES:
+            check_line(f"{what}: {name}", value)
     except InvalidValueError as error:
         return str(error)
     return None

@@ -10,6 +10,7 @@ from typing import Any
 
 from modelservice.auth import api_key
 from modelservice.domain.principal import ApiKey
+from modelservice.domain.values import check_line
 from modelservice.errors import ConflictError
 from modelservice.store.access import Access
 from modelservice.store.database import Database
@@ -50,6 +51,7 @@ def create_key(
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
+    check_line("key name", name)
     now = int(time.time())
     expires = None if lifetime is None else now + lifetime
     presented, key = _new_key(organization_id, frozenset(scopes), name, now, expires)

@@ -12,8 +12,8 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from modelservice.domain.inheritance import INHERITED, check_claims, inherit
-from modelservice.domain.model import SYSTEM_CHECKS, Model, OrganizationModel
-from modelservice.domain.values import is_uuid
+from modelservice.domain.model import LINES, SYSTEM_CHECKS, Model, OrganizationModel
+from modelservice.domain.values import check_line, is_uuid
 from modelservice.errors import ConflictError, InvalidValueError
 from modelservice.manage.auditing import audited, difference
 from modelservice.manage.catalogue import UPDATED
@@ -88,6 +88,7 @@ def create_model(
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
+    _check_lines(fields)
     values = dict(fields)
     values["name"] = values.get("name") or _slug(str(values["display_name"]))
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
@@ -140,6 +141,7 @@ def update_model(
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
+    _check_lines(fields)
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
         found = _existing(change, ref)
         if found.own and found.parent:
@@ -232,6 +234,11 @@ def _existing(queries: Queries, ref: ModelRef) -> Stored:
         whose = f" of the organization {ref.organization_id}" if ref.organization_id else ""
         raise ConflictError(f"model {ref.model}: there is no such model{whose}")
     return stored(queries, own)
+
+
+def _check_lines(fields: Mapping[str, Any]) -> None:
+    for name in LINES & fields.keys():
+        check_line(name, fields[name])
 
 
 def _parent(change: Write, parent: str) -> Model:

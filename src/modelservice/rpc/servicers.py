@@ -10,7 +10,6 @@ from typing import Final, NamedTuple, Protocol
 
 import grpc
 
-from modelservice.catalogue.query import Query
 from modelservice.catalogue.rendering import Answer
 from modelservice.catalogue.selection import Selection
 from modelservice.catalogue.snapshot import Snapshot
@@ -67,7 +66,7 @@ def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list
         request = call.receive(pb.ListModelsRequest)
         if not request.ListFields():
             return snapshot.list(viewing_for)
-        return snapshot.choose(Query.of(request, viewing_for), viewing_for)
+        return snapshot.choose(request, viewing_for)
 
     def get_model(call: Call) -> Answer:
         snapshot, viewing_for = _admit(call, catalogue, gate, _GET_PARAMETERS)

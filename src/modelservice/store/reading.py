@@ -33,11 +33,14 @@ class Revision:
         number: How many writes there were.
         token: What tells it from the same number of another history.
         past: The tokens of the revisions before, by number, as far as they are remembered.
+        secret: The token of the database's first revision: random, and the same for all its servers and for ever. None
+            of these tokens is ever shown to a caller. Empty before the first write.
     """
 
     number: int
     token: str
     past: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
+    secret: str = field(default="", compare=False, repr=False)
 
 
 # Before the first write.
@@ -100,7 +103,8 @@ def read_changes(database: Database, held: Revision | None, pause: Callable[[], 
             raise DatabaseBehindError(f"{database.name}: is at revision {newest.number}, after it was at {held.number}")
         complete = held is None or not (held in history or _in_history(connection, held))
         since = _NO_REVISION if held is None or complete else held
-        return _changes(_Reader(connection, since.number, pause), _with_past(newest, since, history), complete)
+        revision = _with_past(newest, since, history, since.secret or _secret(connection))
+        return _changes(_Reader(connection, since.number, pause), revision, complete)
 
 
 def _changes(reader: _Reader, revision: Revision, complete: bool) -> Changes:  # noqa: FBT001  (what it makes says it)
@@ -159,11 +163,17 @@ def _history(connection: Connection, since: int, most: int = _REMEMBERED) -> lis
     return [Revision(row.number, row.token) for row in rows]
 
 
-def _with_past(newest: Revision, since: Revision, history: Sequence[Revision]) -> Revision:
+def _secret(connection: Connection) -> str:
+    token = connection.execute(select(revisions.c.token).order_by(revisions.c.number).limit(1)).scalar()
+    return str(token or "")
+
+
+def _with_past(newest: Revision, since: Revision, history: Sequence[Revision], secret: str) -> Revision:
     """Returns the revision with the past that a server will remember: what it did before, and what is new."""
     past = {**since.past, since.number: since.token, **{one.number: one.token for one in history}}
     kept = sorted(past)[-_REMEMBERED:]
-    return Revision(newest.number, newest.token, {number: past[number] for number in kept if number < newest.number})
+    remembered = {number: past[number] for number in kept if number < newest.number}
+    return Revision(newest.number, newest.token, remembered, secret)
 
 
 def _in_history(connection: Connection, held: Revision) -> bool:

@@ -18,6 +18,7 @@ from sqlalchemy import BindParameter, Connection, Table, bindparam, insert, sele
 
 from modelservice.domain.model import OrganizationModel
 from modelservice.domain.principal import ApiKey, Client, Organization
+from modelservice.domain.values import check_line
 from modelservice.store.database import Database
 from modelservice.store.queries import Queries
 from modelservice.store.rows import key_to_row, model_to_row, organization_model_to_row
@@ -45,9 +46,11 @@ def write(database: Database, now: int, actor: str) -> Iterator[Write]:
         actor: Who writes.
 
     Raises:
+        InvalidValueError: The actor has a control character.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database cannot be reached, or another write held it for too long.
     """
+    check_line("actor", actor)
     with database.transaction() as connection:
         require_current(connection, database.name)
         connection.execute(select(head.c.revision).with_for_update())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import socketserver
 import sys
 import threading
+import time
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -17,10 +19,10 @@ from structlog.typing import FilteringBoundLogger
 PATH: Final = "/metrics"
 # What `generate_latest` makes when it is not told otherwise.
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-# How long a client may be silent, in seconds, and how many there may be: each holds a thread.
-_PATIENCE: Final = 5.0
+# How long a connection may last, in seconds, and how many there may be: each holds a thread.
+_LIFETIME: Final = 5.0
 CLIENTS_MAX: Final = 16
-# How long the end may take, in seconds: so often it is looked for.
+# How often old connections, and the end, are looked for, in seconds.
 _LOOK_INTERVAL: Final = 0.05
 
 
@@ -56,7 +58,6 @@ class _Handler(BaseHTTPRequestHandler):
     Not the library's handler, which lets a reader choose among formats, and fails on a choice that is malformed.
     """
 
-    timeout = _PATIENCE
     server: _Server
 
     def do_GET(self) -> None:
@@ -79,6 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Server(socketserver.ThreadingTCPServer):
+    """Gives each connection a thread, and ends those that last too long.
+
+    A timeout for each read would not: whoever sends a byte now and then keeps a thread for ever.
+    """
+
     # Not http.server's, which asks the DNS for this machine's name before it starts.
     allow_reuse_address = True
     daemon_threads = True
@@ -87,16 +93,37 @@ class _Server(socketserver.ThreadingTCPServer):
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.registry = registry
         self._log = log
-        self._clients: set[object] = set()
+        # When each connection is to end, the oldest first.
+        self._clients: dict[Any, float] = {}
+        # Held while a connection is ended, so that its number is not another's by then.
+        self._lock = threading.Lock()
         super().__init__(address, _Handler)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002  (as socketserver has it)
-        self._clients.add(request)
-        return len(self._clients) <= CLIENTS_MAX
+        # A new client is served whatever the others do: the oldest makes room.
+        with self._lock:
+            if len(self._clients) >= CLIENTS_MAX:
+                self._end(next(iter(self._clients)))
+            self._clients[request] = time.monotonic() + _LIFETIME
+        return True
+
+    def service_actions(self) -> None:
+        """Ends what has lasted too long. Called in the loop that accepts connections."""
+        now = time.monotonic()
+        with self._lock:
+            for request in [request for request, end in self._clients.items() if end <= now]:
+                self._end(request)
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  (as socketserver has it)
-        self._clients.discard(request)
-        super().shutdown_request(request)
+        with self._lock:
+            self._clients.pop(request, None)
+            super().shutdown_request(request)
+
+    def _end(self, request: Any) -> None:  # noqa: ANN401
+        # Its thread finds the connection closed, whatever it waits for.
+        del self._clients[request]
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002  (as socketserver has it)
         # A client that has gone is no error.

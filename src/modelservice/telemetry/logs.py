@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any, Final, Protocol, TextIO, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from modelservice.domain.text import printable_json
 from modelservice.telemetry.writer import LineWriter
 
 # What a line of the log says when it must say that others are missing.
@@ -145,8 +147,12 @@ def _for_people_first(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     return {"time": line.pop("time"), "level": line.pop("level"), "message": line.pop("event"), **line}
 
 
+def _json_text(line: object, **options: Any) -> str:  # noqa: ANN401  (as structlog has it)
+    return printable_json(json.dumps(line, ensure_ascii=False, **options))
+
+
 _JSON: list[Processor] = [
     structlog.processors.format_exc_info,
     _for_people_first,
-    structlog.processors.JSONRenderer(ensure_ascii=False),
+    structlog.processors.JSONRenderer(_json_text),
 ]

@@ -79,8 +79,12 @@ BAD: list[tuple[list[dict[str, Any]], type[Exception], str]] = [
     ([{"name": "a", "provider": "p"}], InvalidValueError, "model a: display_name: is missing"),
     ([entry("a", capabilities="text")], InvalidValueError, "model a: capabilities is 'text': must be a list"),
     ([entry("a", id="x")], InvalidValueError, "model a: id is 'x': must be a UUID"),
-    ([entry("a"), entry("a")], InvalidValueError, "name a: stands there 2 times"),
-    ([entry("a", id=A_UUID), entry("b", id=A_UUID)], InvalidValueError, f"id {A_UUID}: stands there 2 times"),
+    ([entry("a"), entry("a")], InvalidValueError, "name a: appears in the entries 2, 3: must appear once"),
+    (
+        [entry("a", id=A_UUID), entry("b", id=A_UUID)],
+        InvalidValueError,
+        f"id {A_UUID}: appears in the entries 2, 3: must appear once",
+    ),
     ([entry("a"), entry("held", id=A_UUID)], InvalidValueError, "model held: has the id .*, which never changes"),
     ([entry("a", enabled="maybe")], InvalidValueError, "model a: enabled is 'maybe'"),
 ]
@@ -195,7 +199,7 @@ def test_every_bad_entry_is_named_in_one_run(url: str) -> None:
         "model d: display_name: is missing",
         "model d: provider: is missing",
         "entry 5: must be an object",
-        "name ok: stands there 2 times",
+        "name ok: appears in the entries 2, 6: must appear once",
     ]
     assert len(beginnings) == len(raised.value.problems)
     for beginning, problem in zip(beginnings, raised.value.problems, strict=True):
@@ -222,11 +226,11 @@ def test_export_and_import_round_trip(url: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("models: [", "while parsing"),
+        ("models: [", "is not YAML: line 2: did not find expected node content"),
         ("[]", "must hold `models`"),
         ("models: 5", "must hold `models`"),
         ("models: []\nother: 1", "must hold `models`"),
-        ("!!python/object/apply:os.system ['true']", "could not determine a constructor"),
+        ("!!python/object/apply:os.system ['true']", "line 1: a tag: must be left out"),
     ],
 )
 def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, text: str, sentence: str) -> None:
@@ -262,8 +266,7 @@ words = st.lists(st.sampled_from(["a", "a-b", "A", "", "a--b"]), max_size=3) | s
     )
 )
 def test_the_published_schema_says_what_is_checked(drawn: dict[str, Any]) -> None:
-    # What a schema cannot say: NUL in a text, and that 5.0 is not how a whole number is written.
-    assume("\0" not in str(drawn.get("display_name")) + str(drawn.get("provider")) + str(drawn.get("permission_id")))
+    # What a schema cannot say: that 5.0 is not how a whole number is written.
     assume(not any(isinstance(value, float) and value.is_integer() for value in drawn.values()))
     validator = jsonschema.Draft202012Validator(SCHEMA)
     try:

@@ -130,10 +130,10 @@ def test_a_model_comes_back_as_it_went_in(url: str) -> None:
     fields = {
         "name": "a/b:c@d",
         "id": "550E8400-e29b-41d4-a716-446655440000",
-        "display_name": "Ünï \u2028 \"quoted\" 'x' %s; --",
+        "display_name": "Ünï \u00a0 \"quoted\" 'x' %s; --",
         "provider": "p",
         "created": 2**32 - 1,
-        "description": "",
+        "description": "\x1b\t\u2028\u202e\n",
         "enabled": False,
         "context_window": 2**32 - 1,
         "max_tokens": 0,
@@ -155,3 +155,18 @@ def test_a_model_comes_back_as_it_went_in(url: str) -> None:
             assert str(value).lower() == str(stored)
         else:
             assert value == (list(stored) if isinstance(stored, tuple) else stored)
+
+
+def test_all_servers_of_a_database_seal_page_tokens_alike(url: str, tmp_path: Path) -> None:
+    create_organization(url, "test", "acme")
+    first = changes(url).revision
+    create_organization(url, "test", "globex")
+    later = changes(url, first).revision
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    manage_database.migrate(other)
+    create_organization(other, "test", "acme")
+
+    assert 32 == len(first.secret)
+    assert first.secret == later.secret == changes(url).revision.secret
+    assert first.secret != later.token
+    assert first.secret != changes(other).revision.secret

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from modelservice.domain.model import SYSTEM_CHECKS
-from modelservice.domain.values import NAME_RULE, is_model_name
+from modelservice.domain.values import NAME_RULE, check_line, is_model_name
 from modelservice.errors import InvalidValueError
 from modelservice.manage.catalogue_file import Entry
 from modelservice.manage.importing.reading import LEFT_OUT, Reader
@@ -148,6 +148,7 @@ def _provider_refusal(provider: object) -> str | None:
         return "names no provider"
     try:
         SYSTEM_CHECKS["provider"]("", provider)
+        check_line("", provider)
     except InvalidValueError:
-        return "its provider must be a text of 1 to 256 characters"
+        return "its provider must be a line of 1 to 256 characters"
     return None

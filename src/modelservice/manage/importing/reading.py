@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -11,9 +10,19 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from modelservice.domain.model import SYSTEM_CHECKS
-from modelservice.domain.values import EXACT_INTEGER_MAX, UINT32_MAX, check_flag, check_labels, check_number, check_text
+from modelservice.domain.values import (
+    EXACT_INTEGER_MAX,
+    UINT32_MAX,
+    check_flag,
+    check_labels,
+    check_line,
+    check_number,
+    check_text,
+    shown,
+)
 from modelservice.errors import InvalidValueError
-from modelservice.manage.catalogue_file import InvalidCatalogueError
+from modelservice.manage.catalogue_file import InvalidCatalogueError, parsed
+from modelservice.manage.untrusted_files import Repeated, parse_json
 
 # What is noted of an entry, or of one of its fields.
 LEFT_OUT: Final = "left out"
@@ -26,21 +35,7 @@ T = TypeVar("T")
 Note = Callable[..., None]
 
 _URL_MAX: Final = 2000
-# Longer ones are beyond every bound, and Python refuses to read very long ones.
-_DIGITS_MAX: Final = 20
 _SHOWN_MAX: Final = 40
-
-
-class Repeated(dict[str, Any]):
-    """An object some of whose names stand there more than once.
-
-    Attributes:
-        earlier: Their members but the last.
-    """
-
-    def __init__(self, members: Mapping[str, Any], earlier: list[tuple[str, Any]]) -> None:
-        super().__init__(members)
-        self.earlier = earlier
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -49,15 +44,7 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises:
         InvalidCatalogueError: It cannot be read, or holds something else.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        content = json.loads(text, object_pairs_hook=_object, parse_int=_integer)
-    except OSError as error:
-        raise InvalidCatalogueError([f"{path}: {error.strerror}"]) from None
-    except RecursionError:
-        raise InvalidCatalogueError([f"{path}: is nested too deep"]) from None
-    except ValueError as error:
-        raise InvalidCatalogueError([f"{path}: is no JSON: {' '.join(str(error).split())}"]) from None
+    content = parsed(path, parse_json)
     if not isinstance(content, dict):
         raise InvalidCatalogueError([f"{path}: must hold a JSON object"])
     return content
@@ -122,7 +109,7 @@ class Reader:
 
     def name(self, key: str, field: str) -> str | None:
         """Returns a text, as a name for people."""
-        return self._taken(key, field, _display_name, "must be a text of 1 to 1000 characters")
+        return self._taken(key, field, _display_name, "must be a line of 1 to 1000 characters")
 
     def word(self, key: str, field: str) -> str | None:
         """Returns a word, as `image_generation`."""
@@ -164,18 +151,6 @@ class Reader:
             return None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) == len(pairs):
-        return content
-    last = {name: number for number, (name, _) in enumerate(pairs)}
-    return Repeated(content, [pair for number, pair in enumerate(pairs) if last[pair[0]] != number])
-
-
-def _integer(text: str) -> int | float:
-    return int(text) if len(text) <= _DIGITS_MAX else float(text)
-
-
 def _whole(value: Any) -> int:  # noqa: ANN401  (JSON)
     number: int = int(value) if isinstance(value, float) and value.is_integer() else value
     check_number("", number)
@@ -197,6 +172,7 @@ def _flag(value: object) -> bool:
 
 def _display_name(value: object) -> str:
     SYSTEM_CHECKS["display_name"]("", value)
+    check_line("", value)
     return str(value)
 
 
@@ -213,6 +189,7 @@ def _words(value: Any) -> tuple[str, ...]:  # noqa: ANN401  (JSON)
 
 def _url(value: object) -> str:
     check_text("", value, shortest=1, longest=_URL_MAX)
+    check_line("", value)
     if not str(value).startswith(("http://", "https://")):
         raise InvalidValueError("no address")
     return str(value)
@@ -244,4 +221,4 @@ def _shown(value: object) -> str:
         case str() if len(value) > _SHOWN_MAX:
             return f"{value[:_SHOWN_MAX]!r}…"
         case _:
-            return repr(value)
+            return shown(value)

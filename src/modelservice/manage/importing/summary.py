@@ -89,7 +89,7 @@ def _providers(provider_of: dict[str, str], findings: list[Finding], report: Imp
         if not finding.field:
             tables[finding.provider]["left_out"] += 1
     rows = [
-        {"provider": printable(provider), "entries": table.total()}
+        {"provider": shortened(provider), "entries": table.total()}
         | {what: table[what] for what in ("added", "changed", "unchanged", "left_out")}
         for provider, table in tables.items()
     ]
@@ -128,11 +128,10 @@ def _reasons(findings: Iterable[Finding]) -> list[dict[str, Any]]:
 
 
 def _example(finding: Finding) -> str:
-    name = printable(finding.model)
+    name = shortened(finding.model)
     return f"{name} ({finding.value})" if finding.value else name
 
 
-def printable(name: str) -> str:
-    """Returns a name of the file's as a terminal can take it: what is no model's name may hold anything."""
-    short = name[:_NAME_MAX]
-    return name if name == short and name.isprintable() else repr(short)
+def shortened(name: str) -> str:
+    """Returns what a file has for a name, as far as it fits: what is no model's name may be as long as the file."""
+    return name if len(name) <= _NAME_MAX else f"{name[:_NAME_MAX]}…"
