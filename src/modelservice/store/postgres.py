@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
 from modelservice.domain.values import canonical_json
+from modelservice.hosts import is_loopback
 from modelservice.store.access import LOCK_TIMEOUT, Access
 
 # How long a statement may take, in seconds. A migration may rewrite a table; nothing else takes a tenth of this.
@@ -69,6 +70,26 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
         postpone_deadline(connection)
 
     return engine
+
+
+def unencrypted_host(engine: Engine) -> str | None:
+    """Returns a host that a connection reaches over a network, and possibly without TLS; None for none."""
+    from psycopg.pq import Conninfo  # noqa: PLC0415  (most commands' database is a file)
+
+    # What libpq takes from its own variables (PGSSLMODE, say) and files, then the URL.
+    settings = {one.keyword.decode(): one.val.decode() for one in Conninfo.get_defaults() if one.val}
+    settings |= {name: str(value) for name, value in engine.dialect.create_connect_args(engine.url)[1].items()}
+    # Below `require`, TLS is at best what whoever stands in between allows. `sslrootcert=system` implies `verify-full`.
+    if (
+        settings.get("sslmode") in {"require", "verify-ca", "verify-full"}
+        or settings.get("sslrootcert") == "system"
+        or settings.get("gssencmode") == "require"
+    ):
+        return None
+    hosts = (settings.get("hostaddr") or settings.get("host") or "").split(",")
+    # Without a host, and with a path, it is a Unix socket; `@` begins a name of Linux's own for one.
+    remote = (host for host in hosts if host and not host.startswith(("/", "@")) and not is_loopback(host))
+    return next(remote, None)
 
 
 def postpone_deadline(connection: Connection) -> None:

@@ -43,7 +43,7 @@ def connect(url: URL, access: Access) -> sqlite3.Connection:
     """
     path = Path(url.database or "")
     if access is not Access.CREATE and not path.exists():
-        raise DatabaseUnavailableError(f"{url.render_as_string()} does not exist: run `modelservice migrate`")
+        raise DatabaseUnavailableError(f"sqlite:///{path} does not exist: run `modelservice migrate`")
     # Readers, too, open the file for writing: a reader of the log keeps its place in a file beside it. What holds them
     # is `query_only`.
     mode = "rwc" if access is Access.CREATE else "rw"
