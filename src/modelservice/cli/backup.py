@@ -16,6 +16,6 @@ from modelservice.manage.database import backup as back_up
 def backup(file: Path) -> None:
     """Copy the database to FILE, which must not exist: one state of it, while servers and writers go on.
 
-    To restore, put the copy in the database's place. Servers notice, and load it.
+    `modelservice restore` takes it.
     """
     back_up(config.load(os.environ).database_url, file)

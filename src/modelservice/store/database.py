@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -90,14 +90,27 @@ class Database:
         with self.named_errors():
             sqlite.copy(self._url, self.access, file)
 
-    def require_file(self) -> None:
-        """Makes sure that the database is a file.
+    def overwrite_with(self, file: Path, locked: Callable[[], None]) -> None:
+        """Overwrites a SQLite database with another, in one transaction (`store.sqlite.overwrite`).
 
         Raises:
-            ConflictError: It is not.
+            DatabaseUnavailableError: It cannot be written, or another write held it for too long.
+        """
+        with self.named_errors():
+            sqlite.overwrite(self._url, self.access, file, locked)
+
+    def file(self, otherwise: str) -> Path:
+        """Returns the file that holds a SQLite database.
+
+        Args:
+            otherwise: What to do where it is Postgres.
+
+        Raises:
+            ConflictError: It is Postgres.
         """
         if not self._is_sqlite:
-            raise ConflictError(f"{self.name}: is no file: use pg_dump, which copies one state of it as well")
+            raise ConflictError(f"{self.name}: is Postgres: {otherwise}")
+        return Path(self._url.database or "").resolve()
 
     def unencrypted_host(self) -> str | None:
         """Returns a host that connections reach over a network, and possibly without TLS; None for none."""
