@@ -112,6 +112,10 @@ class Database:
             raise ConflictError(f"{self.name}: is Postgres: {otherwise}")
         return Path(self._url.database or "").resolve()
 
+    def files(self) -> list[Path]:
+        """Returns the files that hold the database, whether they exist or not; none for Postgres."""
+        return sqlite.files_of(Path(self._url.database or "").resolve()) if self._is_sqlite else []
+
     def unencrypted_host(self) -> str | None:
         """Returns a host that connections reach over a network, and possibly without TLS; None for none."""
         return None if self._is_sqlite else unencrypted_host(self._engine)
