@@ -11,12 +11,20 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from tests.issuer import ec_key
 
+# What a certificate can be for, whether anybody takes it or not.
+Key = (
+    ec.EllipticCurvePrivateKey
+    | rsa.RSAPrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+    | dsa.DSAPrivateKey
+)
 HERE = ("localhost", "127.0.0.1")
 # Before and after the moment of its making.
 LIFE = timedelta(days=30)
@@ -48,7 +56,7 @@ class Authority:
     def issue(
         self,
         *names: str,
-        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+        key: Key | None = None,
         shifted: timedelta = timedelta(),
     ) -> Issued:
         """Returns a certificate for names, this machine's if none is given, and a key of its own.
@@ -112,9 +120,7 @@ def link(folder: Path, issued: Issued) -> tuple[Path, Path]:
     return folder / "tls.crt", folder / "tls.key"
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, shifted: timedelta
-) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: Key, shifted: timedelta) -> x509.CertificateBuilder:
     now = datetime.now(UTC) + shifted
     return (
         x509.CertificateBuilder()

@@ -80,6 +80,7 @@ def serve(
         metrics=str(settings.metrics_address or "off"),
         database=database.name,
     )
+    _warn_of_plaintext(database, log)
     if keys:
         keys.start()
 
@@ -120,6 +121,11 @@ def make_gate(tokens: TokenVerifier | None) -> Gate:
         return authenticate(authorization, snapshot, tokens, time.time())
 
     return Gate(authenticate=caller, viewer=viewer)
+
+
+def _warn_of_plaintext(database: Database, log: FilteringBoundLogger) -> None:
+    if host := database.unencrypted_host():
+        log.warning("the connection to the database may be without TLS", host=host, remedy="sslmode=verify-full")
 
 
 def _certificate(tls: Tls, log: FilteringBoundLogger) -> ServerCertificate | None:

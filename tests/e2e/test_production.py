@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -120,11 +119,8 @@ def test_a_backup_is_one_state_while_writers_go_on_and_can_be_restored(place: Pl
         process.wait_for("ready: ")
         create_organization(place.database_url, "test", "after-the-backup")
         before = {item["id"] for item in place.rest("/v1/models", key).json["data"]}
-        # Restored in place, under a running server: what the backup has, and no half of an import.
-        shutil.copy(copy, place.folder / "restored.db")
-        for leftover in ("test.db-wal", "test.db-shm"):
-            (place.folder / leftover).unlink(missing_ok=True)
-        (place.folder / "restored.db").rename(place.folder / "test.db")
+        # Under a running server: what the backup has, and no half of an import.
+        place.command("restore", str(copy))
         process.wait_for('"catalogue loaded"')
         wait_until(lambda: process.errors.count('"catalogue loaded"') == 2, "the backup is loaded")
         restored = {item["id"] for item in place.rest("/v1/models", key).json["data"]}

@@ -79,8 +79,7 @@ def test_one_that_is_overwritten_is_said_so_and_answers_go_on(place: Place) -> N
         with pytest.raises(DatabaseUnavailableError, match=r"file is not a database|malformed"):
             create_organization(place.database_url, "test", "other")
 
-        # Restored as README says: the copy in its place.
-        copy.rename(file_of(place))
+        place.command("restore", str(copy))
         server.process.wait_for(AGAIN)
         server.change(5)
         server.wait_for_change(5)
@@ -101,7 +100,7 @@ def test_pages_that_are_overwritten_are_said_so_and_answers_go_on(place: Place) 
 
 
 @pytest.mark.parametrize("further", [False, True], ids=["older", "further on"])
-def test_a_backup_that_is_put_in_its_place_is_loaded_whole(place: Place, *, further: bool) -> None:
+def test_another_file_in_its_place_is_loaded_whole(place: Place, *, further: bool) -> None:
     key = prepare(place).reader
     copy = place.folder / "copy.db"
     backup(place.database_url, copy)

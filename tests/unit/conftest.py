@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from modelservice.manage.database import migrate
+from modelservice.manage.database import backup, migrate
+from modelservice.manage.organizations import create_organization
+from tests.backups import url_of
 
 
 @pytest.fixture
@@ -19,3 +21,22 @@ def url(tmp_path: Path) -> str:
 def entry(name: str, **fields: Any) -> dict[str, Any]:
     """Returns an entry of a catalogue file."""
     return {"name": name, "display_name": name, "provider": "p"} | fields
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    """A database with the organization `before`."""
+    folder = tmp_path / "live"
+    folder.mkdir()
+    path = folder / "live.db"
+    migrate(url_of(path))
+    create_organization(url_of(path), "test", "before")
+    return path
+
+
+@pytest.fixture
+def copy(live: Path, tmp_path: Path) -> Path:
+    """Its backup."""
+    path = tmp_path / "copy.db"
+    backup(url_of(live), path)
+    return path

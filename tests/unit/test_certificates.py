@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from modelservice.certificates.files import PairFiles, PemFile
@@ -16,7 +18,7 @@ from modelservice.certificates.reading import read_authority, read_pair
 from modelservice.errors import InvalidSettingError
 from modelservice.rpc.credentials import ServerCertificate
 from modelservice.telemetry import make_log
-from tests.authority import EXPIRED, LIFE, NOT_YET, Authority, Issued, rename
+from tests.authority import EXPIRED, LIFE, NOT_YET, Authority, Issued, Key, rename
 from tests.harness import wait_until
 from tests.issuer import rsa_key
 
@@ -34,6 +36,16 @@ def encrypted() -> Issued:
     return Issued(AUTHORITY.issue(key=key).certificate, text)
 
 
+def on_an_unknown_curve(certificate: bytes) -> bytes:
+    """Returns a certificate whose key claims a curve that nobody knows: one byte of the curve's number is another."""
+    der = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)
+    p256 = bytes.fromhex("06082a8648ce3d030107")
+    assert 1 == der.count(p256)
+    text = base64.encodebytes(der.replace(p256, p256[:-1] + b"\x7f"))
+    return b"-----BEGIN CERTIFICATE-----\n" + text + b"-----END CERTIFICATE-----\n"
+
+
+KINDS = "must be RSA, Ed25519, or ECDSA with P-256, P-384, P-521"
 GOOD = AUTHORITY.issue()
 WRONG: dict[str, tuple[Callable[[], Issued], str]] = {
     "no certificate": (lambda: Issued(b"x", GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
@@ -51,6 +63,30 @@ WRONG: dict[str, tuple[Callable[[], Issued], str]] = {
     "a short key": (
         lambda: AUTHORITY.issue(key=rsa_key("short", 1024)),
         "KEY: an RSA key must have 2048 bits at least, not 1024",
+    ),
+    "P-224": (
+        lambda: AUTHORITY.issue(key=ec.generate_private_key(ec.SECP224R1())),
+        f"KEY: the key has the curve secp224r1: {KINDS}",
+    ),
+    "secp256k1": (
+        lambda: AUTHORITY.issue(key=ec.generate_private_key(ec.SECP256K1())),
+        f"KEY: the key has the curve secp256k1: {KINDS}",
+    ),
+    "a Brainpool curve": (
+        lambda: AUTHORITY.issue(key=ec.generate_private_key(ec.BrainpoolP256R1())),
+        f"KEY: the key has the curve brainpoolP256r1: {KINDS}",
+    ),
+    "Ed448": (
+        lambda: AUTHORITY.issue(key=ed448.Ed448PrivateKey.generate()),
+        f"KEY: the key is of a kind that is not supported: {KINDS}",
+    ),
+    "DSA": (
+        lambda: AUTHORITY.issue(key=dsa.generate_private_key(2048)),
+        f"KEY: the key is of a kind that is not supported: {KINDS}",
+    ),
+    "a curve without a name": (
+        lambda: Issued(on_an_unknown_curve(GOOD.certificate), GOOD.key),
+        f"CERTIFICATE: its key is of a kind that is not supported: {KINDS}",
     ),
     "a huge file": (lambda: Issued(b" " * 1_000_001, b""), "CERTIFICATE: {}/tls.crt is larger than 1,000,000 bytes"),
 }
@@ -86,8 +122,19 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_pair(files)
 
 
-@pytest.mark.parametrize("issued", [GOOD, AUTHORITY.issue(key=rsa_key("key-1"))], ids=["ECDSA", "RSA"])
-def test_a_pair_is_read_with_its_chain_and_its_key_is_not_shown(tmp_path: Path, issued: Issued) -> None:
+@pytest.mark.parametrize(
+    "key",
+    [
+        ec.generate_private_key(ec.SECP256R1()),
+        ec.generate_private_key(ec.SECP384R1()),
+        ec.generate_private_key(ec.SECP521R1()),
+        ed25519.Ed25519PrivateKey.generate(),
+        rsa_key("key-1"),
+    ],
+    ids=["P-256", "P-384", "P-521", "Ed25519", "RSA"],
+)
+def test_a_pair_is_read_with_its_chain_and_its_key_is_not_shown(tmp_path: Path, key: Key) -> None:
+    issued = AUTHORITY.issue(key=key)
     pair = read_pair(put(tmp_path, Issued(issued.certificate + AUTHORITY.certificate, issued.key)))
 
     assert (issued.certificate + AUTHORITY.certificate, issued.key) == (pair.chain, pair.key)
@@ -122,4 +169,19 @@ def test_a_certificate_that_expires_meanwhile_is_said_once_and_serves_on(tmp_pat
     put(tmp_path, GOOD)
     assert 1 == said()
     assert served.expires > expired
+    assert 1 == lines.getvalue().count("certificate renewed")
+
+
+@pytest.mark.parametrize("what", ["secp256k1", "a curve without a name"])
+def test_a_renewal_that_cannot_be_used_is_said_and_the_next_one_taken(tmp_path: Path, what: str) -> None:
+    lines = io.StringIO()
+    served = ServerCertificate(put(tmp_path, GOOD), None, make_log(lines, "info"))
+    make, line = WRONG[what]
+
+    put(tmp_path, make())
+    served.look()
+
+    assert line in lines.getvalue()
+    put(tmp_path, AUTHORITY.issue())
+    served.look()
     assert 1 == lines.getvalue().count("certificate renewed")

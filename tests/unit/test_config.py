@@ -173,7 +173,7 @@ def test_no_password_is_shown() -> None:
     (database,) = [setting for setting in SETTINGS if setting.field == "database_url"]
 
     assert "postgresql://u:***@h:5/d" == database.show("postgresql://u:p@ss:w/rd@h:5/d".replace("/rd", "rd"))
-    assert "postgresql://h/d?user=u&password=***&a=b" == database.show("postgresql://h/d?user=u&password=p&a=b")
+    assert "postgresql://h/d?user=u&password=***&***" == database.show("postgresql://h/d?user=u&password=p&a=b")
     assert "sqlite:///x.db" == shown({"MODELSERVICE_DATABASE_URL": "sqlite:///x.db"})["MODELSERVICE_DATABASE_URL"]
 
 

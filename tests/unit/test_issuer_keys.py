@@ -178,6 +178,26 @@ def test_an_issuer_that_is_not_there_is_said_so() -> None:
         Source(f"http://127.0.0.1:{port}/jwks").fetch()
 
 
+def test_a_loopback_issuer_is_asked_without_a_proxy(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    (nobody,) = free_ports(1)
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{nobody}")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    for host in ("127.0.0.1", "localhost", "LOCALHOST"):
+        assert key_set(public("key-1")) == Source(f"http://{host}:{issuer.port}/jwks").fetch()
+
+
+def test_an_issuer_elsewhere_is_asked_through_the_proxy(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    # What stands in for the proxy answers whatever it is asked.
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{issuer.port}")
+
+    assert key_set(public("key-1")) == Source("http://id.invalid/jwks").fetch()
+
+
 def certificate(folder: Path, name: str, ends: dt.timedelta) -> Path:
     """Writes a certificate that signs itself, with its key, for a host name."""
     key, subject = ec_key("tls"), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -10,8 +10,10 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from modelservice.auth.jwks import BYTES_MAX, KeySetError
+from modelservice.hosts import is_loopback
 
 # In seconds, from the look-up of the name to the last byte.
 _PATIENCE: Final = 10.0
@@ -52,7 +54,9 @@ class Issuer:
     def __init__(self, url: str, patience: float = _PATIENCE) -> None:
         self._url = url
         self._patience = patience
-        self._opener = urllib.request.build_opener(_NoRedirects())
+        # A proxy for this machine itself would be somebody in between, and here plain text is allowed.
+        direct = [urllib.request.ProxyHandler({})] if is_loopback(urlsplit(url).hostname or "") else []
+        self._opener = urllib.request.build_opener(_NoRedirects(), *direct)
         self._opener.addheaders = [("User-Agent", "modelservice"), ("Accept", "application/json")]
         self._fetching: threading.Thread | None = None
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
@@ -17,8 +17,10 @@ from modelservice.errors import InvalidSettingError
 
 # In bytes: far above any chain, and the bundle of a whole system's authorities.
 _BYTES_MAX: Final = 1_000_000
-# Envoy takes no smaller ones.
+# What Envoy and gRPC can load: both use BoringSSL, which has no other curves.
 _RSA_BITS_MIN: Final = 2048
+_CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+_KEYS: Final = f"must be RSA, Ed25519, or ECDSA with {', '.join(_CURVES.values())}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,7 @@ def parse_pair(files: PairFiles, chain: bytes, key: bytes) -> Pair:
         InvalidSettingError: As `read_pair`.
     """
     leaf = _certificates(files.certificate, chain)[0]
-    if _public(_private_key(files.key, key)) != leaf.public_key().public_bytes(
-        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    ):
+    if _public(_private_key(files.key, key)) != _public_of(files.certificate, leaf):
         raise InvalidSettingError(f"{files.key.setting}: is not the key of {files.certificate.setting}")
     now = datetime.now(UTC)
     if now > leaf.not_valid_after_utc:
@@ -114,7 +114,7 @@ def read_file(file: PemFile) -> bytes:
 def _certificates(file: PemFile, text: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(text)
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise InvalidSettingError(f"{file.setting}: {file.path} holds no certificate in PEM") from None
 
 
@@ -126,13 +126,26 @@ def _private_key(file: PemFile, text: bytes) -> PrivateKeyTypes:
         raise InvalidSettingError(
             f"{file.setting}: {file.path} is encrypted: the key must be there without a passphrase"
         ) from None
-    except (ValueError, UnsupportedAlgorithm):
+    except UnsupportedAlgorithm:
+        raise InvalidSettingError(f"{file.setting}: the key is of a kind that is not supported: {_KEYS}") from None
+    except ValueError:
         raise InvalidSettingError(f"{file.setting}: {file.path} holds no private key in PEM") from None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name not in _CURVES:
+        raise InvalidSettingError(f"{file.setting}: the key has the curve {key.curve.name}: {_KEYS}")
+    if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey)):
+        raise InvalidSettingError(f"{file.setting}: the key is of a kind that is not supported: {_KEYS}")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < _RSA_BITS_MIN:
         raise InvalidSettingError(
             f"{file.setting}: an RSA key must have {_RSA_BITS_MIN} bits at least, not {key.key_size}"
         )
     return key
+
+
+def _public_of(file: PemFile, leaf: x509.Certificate) -> bytes:
+    try:
+        return leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidSettingError(f"{file.setting}: its key is of a kind that is not supported: {_KEYS}") from None
 
 
 def _public(key: PrivateKeyTypes) -> bytes:

@@ -17,6 +17,7 @@ _COMMANDS = {
     "init": "init",
     "migrate": "migrate",
     "backup": "backup",
+    "restore": "restore",
     "organizations": "organizations",
     "keys": "keys",
     "clients": "clients",

@@ -16,7 +16,7 @@ from modelservice.manage.database import backup as back_up
 def backup(file: Path) -> None:
     """Copy the database to FILE, which must not exist: one state of it, while servers and writers go on.
 
-    To restore, put the copy in the database's place. Servers notice, and load it.
+    `modelservice restore` takes it.
     """
     size = back_up(config.load(os.environ).database_url, file)
     click.echo(f"copied the database to {file}: {size:,} bytes")

@@ -2,9 +2,22 @@
 
 from modelservice.config.kinds import Address
 from modelservice.config.loading import load, shown
+from modelservice.config.named_files import NamedFiles, named_files
 from modelservice.config.setting import PREFIX
 from modelservice.config.settings import SETTINGS, Settings
 from modelservice.config.tls import Tls, Upstream
 from modelservice.config.tokens import Tokens
 
-__all__ = ["PREFIX", "SETTINGS", "Address", "Settings", "Tls", "Tokens", "Upstream", "load", "shown"]
+__all__ = [
+    "PREFIX",
+    "SETTINGS",
+    "Address",
+    "NamedFiles",
+    "Settings",
+    "Tls",
+    "Tokens",
+    "Upstream",
+    "load",
+    "named_files",
+    "shown",
+]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from modelservice.hosts import is_loopback
+
 # Signatures with a key pair (RFC 7518, RFC 8037). None with a shared secret: a set of public keys has none.
 JWT_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
@@ -117,8 +119,15 @@ def database_url(text: str) -> str:
     scheme, _, rest = text.partition("://")
     if scheme in ("postgresql+psycopg", "postgresql", "postgres"):
         url = urlsplit(f"postgresql+psycopg://{rest}")
-        # `port` raises ValueError for one that is none.
-        if not re.fullmatch(r"/[^/]+", url.path) or url.fragment or url.port == 0 or re.search(r"[\s\0]", text):
+        # `port` raises ValueError for one that is none. An `@` that is not encoded: others would read another password
+        # there. A NUL: the driver ends there.
+        if (
+            not re.fullmatch(r"/[^/@]+", url.path)
+            or url.netloc.count("@") > 1
+            or url.fragment
+            or url.port == 0
+            or re.search(r"[\s\0]|%00", text)
+        ):
             raise ValueError
         return f"postgresql+psycopg://{rest}"
     # A path, and nothing that SQLite would take for an option.
@@ -130,12 +139,6 @@ def database_url(text: str) -> str:
 def sqlite_file(url: str) -> Path | None:
     """Returns the file that a database's URL names; None for Postgres."""
     return Path(unquote(url.removeprefix("sqlite:///"))) if url.startswith("sqlite:") else None
-
-
-def without_password(url: str) -> str:
-    """Returns a URL as it may be shown."""
-    shown = re.sub(r"(?<=://)([^/@]*?):[^/]*@", r"\1:***@", url)
-    return re.sub(r"([?&](?:password|passfile|sslpassword)=)[^&]*", r"\1***", shown)
 
 
 def stytch_project_id(text: str) -> str:
@@ -205,8 +208,7 @@ def key_set_source(text: str) -> str:
     if "://" not in text:
         return text
     url = urlsplit(one_word(text))
-    here = url.hostname in ("127.0.0.1", "::1", "localhost")
-    if url.scheme != "https" and not (url.scheme == "http" and here):
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
         raise ValueError
     # `port` raises ValueError for one that is none.
     if not url.hostname or url.port == 0 or "@" in url.netloc or url.fragment:

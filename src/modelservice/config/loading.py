@@ -14,7 +14,7 @@ from modelservice.config.tokens import take_tokens
 from modelservice.errors import InvalidSettingError
 
 # A setting may be given as a file that holds it: a secret that is mounted, say.
-_FILE: Final = "_FILE"
+FILE: Final = "_FILE"
 
 
 def load(environment: Mapping[str, str]) -> Settings:
@@ -51,7 +51,7 @@ def shown(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _texts(environment: Mapping[str, str]) -> dict[str, str]:
-    known = {setting.name + suffix for setting in SETTINGS for suffix in ("", _FILE)}
+    known = {setting.name + suffix for setting in SETTINGS for suffix in ("", FILE)}
     for name in environment:
         if name.startswith(PREFIX) and name not in known and not _injected_by_kubernetes(name, environment):
             raise InvalidSettingError(f"{name}: there is no such setting (`modelservice config` lists them)")
@@ -59,15 +59,15 @@ def _texts(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _text(setting: Setting, environment: Mapping[str, str]) -> str:
-    given, file = environment.get(setting.name), environment.get(setting.name + _FILE)
+    given, file = environment.get(setting.name), environment.get(setting.name + FILE)
     if given and file:
-        raise InvalidSettingError(f"{setting.name}: is set twice, here and in {setting.name}{_FILE}")
+        raise InvalidSettingError(f"{setting.name}: is set twice, here and in {setting.name}{FILE}")
     if file:
         try:
             # Files end with a line break that nobody means.
             given = Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
-            raise InvalidSettingError(f"{setting.name}{_FILE}: cannot read the file") from None
+            raise InvalidSettingError(f"{setting.name}{FILE}: cannot read the file") from None
     return given or setting.default
 
 

@@ -16,12 +16,12 @@ from modelservice.config.kinds import (
     one_of,
     origins,
     whole_between,
-    without_password,
     zero_or_between,
 )
 from modelservice.config.setting import Setting
 from modelservice.config.tls import TLS_SETTINGS, Tls
 from modelservice.config.tokens import TOKEN_SETTINGS, Tokens
+from modelservice.database_url import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,10 @@ SETTINGS: Final = (
         "database_url",
         "sqlite:///modelservice.db",
         "sqlite:/// and a path (relative to the working directory, or absolute after a fourth slash), or "
-        "postgresql+psycopg://user:password@host:port/database",
+        "postgresql+psycopg://user:password@host:port/database (percent-encode what is special in user and password)",
         "The database. A Postgres URL's query may hold libpq's parameters: `?sslmode=verify-full`.",
         database_url,
-        show=without_password,
+        show=printable,
     ),
     Setting("grpc_address", "127.0.0.1:50051", _ADDRESS_BOUNDS, "Where the gRPC server listens.", address),
     Setting("http_address", "127.0.0.1:8080", _ADDRESS_BOUNDS, "Where Envoy listens: REST, and gRPC too.", address),

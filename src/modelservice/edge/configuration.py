@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 import yaml
 
+from modelservice import private_files
 from modelservice.certificates.files import PairFiles
 from modelservice.config import Settings, Upstream
 from modelservice.edge.access_log import limit_lines
@@ -111,7 +112,7 @@ def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
 
     Args:
         edge: What settings say.
-        folder: Where to. It is made when it is not there.
+        folder: Where to. It is made when it is not there. It and its files are this user's alone.
         found_at: The folder's path for the Envoy that will read it.
 
     Returns:
@@ -126,10 +127,10 @@ def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in _FILES:
-            (folder / name).write_bytes((package / name).read_bytes())
+            private_files.write(folder / name, (package / name).read_bytes())
         for name, content in {CONFIGURATION: source, **more}.items():
             text = yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, width=120)
-            (folder / name).write_text(text, encoding="utf-8")
+            private_files.write(folder / name, text.encode())
     except OSError as error:
         raise EdgeError(f"cannot write {error.filename}: {os.strerror(error.errno or 0)}") from None
     return folder / CONFIGURATION

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,9 +73,13 @@ def _write_key(database_url: str, actor: str, organization_id: str, key_file: Pa
         return False
     # The file first: a key that cannot be written down would be lost.
     try:
-        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, 0o600)
+        # Neither what a link leads to, nor what somebody waits at the other end of.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+        with os.fdopen(os.open(key_file, flags, 0o600), "w", encoding="utf-8") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+                raise ConflictError(f"key file {key_file}: belongs to another user, or is no file: remove it first")
+            os.fchmod(file.fileno(), 0o600)
             key = create_key(
                 database_url, actor, organization_id, scopes={MODELS_READ}, name=f"init: {key_file.name}"[:200]
             )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from modelservice.database_url import printable, without_secrets
 from modelservice.errors import ConflictError, DatabaseUnavailableError
 from modelservice.store import sqlite
 from modelservice.store.access import Access
-from modelservice.store.postgres import postgres_engine
+from modelservice.store.postgres import postgres_engine, unencrypted_host
 
 # Any number, but always the same: what migrations of this service lock.
 _MIGRATIONS_LOCK: Final = 0x6D6F6465_6C736572
@@ -27,18 +28,23 @@ class Database:
         url: `sqlite:///path` or `postgresql+psycopg://…`.
         access: What the connections may do. Only `CREATE` makes a SQLite file where there is none.
         kept: Whether a connection to Postgres is kept between transactions, until `close`.
+        name: What messages call it; empty for its URL without secrets.
+
+    Raises:
+        DatabaseUnavailableError: The URL's parameters contradict each other.
     """
 
-    def __init__(self, url: str, access: Access, *, kept: bool = False) -> None:
+    def __init__(self, url: str, access: Access, *, kept: bool = False, name: str = "") -> None:
         self.access = access
-        self._url = make_url(url)
-        self._is_sqlite = self._url.get_backend_name() == "sqlite"
-        if self._is_sqlite:
-            self._engine = sqlite.sqlite_engine(self._url, access)
-        else:
-            self._engine = postgres_engine(self._url, access, kept=kept)
-        # What messages call it: without the password.
-        self.name = self._url.render_as_string(hide_password=True)
+        self.name = name or printable(url)
+        self._given = url
+        with self.named_errors():
+            self._url = make_url(url)
+            self._is_sqlite = self._url.get_backend_name() == "sqlite"
+            if self._is_sqlite:
+                self._engine = sqlite.sqlite_engine(self._url, access)
+            else:
+                self._engine = postgres_engine(self._url, access, kept=kept)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -47,7 +53,7 @@ class Database:
         Raises:
             DatabaseUnavailableError: The database cannot be reached, or refuses. The text holds no SQL and no values.
         """
-        with self._named_errors(), self._engine.connect() as connection, connection.begin():
+        with self.named_errors(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
@@ -61,7 +67,7 @@ class Database:
             DatabaseUnavailableError: The file cannot be opened or written.
         """
         if self._is_sqlite:
-            with self._named_errors():
+            with self.named_errors():
                 sqlite.keep_changes_in_a_log(self._url, self.access)
 
     def wait_for_other_migrations(self, connection: Connection) -> None:
@@ -75,20 +81,42 @@ class Database:
         Raises:
             DatabaseUnavailableError: It cannot be read, or the file not be written.
         """
-        with self._named_errors():
+        with self.named_errors():
             sqlite.copy(self._url, self.access, file)
 
-    def require_file(self) -> None:
-        """Makes sure that the database is a file.
+    def overwrite_with(self, file: Path, locked: Callable[[], None]) -> None:
+        """Overwrites a SQLite database with another, in one transaction (`store.sqlite.overwrite`).
 
         Raises:
-            ConflictError: It is not.
+            DatabaseUnavailableError: It cannot be written, or another write held it for too long.
+        """
+        with self.named_errors():
+            sqlite.overwrite(self._url, self.access, file, locked)
+
+    def file(self, otherwise: str) -> Path:
+        """Returns the file that holds a SQLite database.
+
+        Args:
+            otherwise: What to do where it is Postgres.
+
+        Raises:
+            ConflictError: It is Postgres.
         """
         if not self._is_sqlite:
-            raise ConflictError(f"{self.name}: is no file: use pg_dump, which copies one state of it as well")
+            raise ConflictError(f"{self.name}: is Postgres: {otherwise}")
+        return Path(self._url.database or "").resolve()
+
+    def files(self) -> list[Path]:
+        """Returns the files that hold the database, whether they exist or not; none for Postgres."""
+        return sqlite.files_of(Path(self._url.database or "").resolve()) if self._is_sqlite else []
+
+    def unencrypted_host(self) -> str | None:
+        """Returns a host that connections reach over a network, and possibly without TLS; None for none."""
+        return None if self._is_sqlite else unencrypted_host(self._engine)
 
     @contextlib.contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def named_errors(self) -> Iterator[None]:
+        """Raises what the driver raises as `DatabaseUnavailableError`. The text has no SQL, no values, no secrets."""
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
@@ -97,4 +125,5 @@ class Database:
             # Postgres adds the row that it refused, which only the first part of its message does not.
             diagnosis = getattr(cause, "diag", None)
             sentence = " ".join(str((diagnosis and diagnosis.message_primary) or cause).split())
+            sentence = without_secrets(sentence, self._given)
             raise DatabaseUnavailableError(f"{self.name}: {sentence or type(cause).__name__}") from error

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
-from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
 from modelservice.domain.values import canonical_json
+from modelservice.hosts import is_loopback
 from modelservice.store.access import LOCK_TIMEOUT, Access
+
+if TYPE_CHECKING:
+    from modelservice.store.bounded import BoundedConnection
 
 # How long a statement may take, in seconds. A migration may rewrite a table; nothing else takes a tenth of this.
 _STATEMENT_TIMEOUTS: Final = {Access.READ: 10.0, Access.WRITE: 10.0, Access.CREATE: 120.0}
@@ -20,8 +21,6 @@ _GRACE: Final = 5.0
 # For a write that has stopped in the middle. Longer than others wait for it: they are told, before it is ended.
 _IDLE_TIMEOUT: Final = 2 * LOCK_TIMEOUT
 _CONNECT_TIMEOUT: Final = 5
-
-T = TypeVar("T")
 
 _CONNECT_ARGUMENTS: Final[dict[str, Any]] = {
     "application_name": "modelservice",
@@ -67,7 +66,9 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
 
     # Neither libpq nor the dialect has a timeout for an answer.
     @event.listens_for(engine, "do_connect")
-    def connect(_: Dialect, __: object, arguments: list[Any], parameters: dict[str, Any]) -> psycopg.Connection:
+    def connect(_: Dialect, __: object, arguments: list[Any], parameters: dict[str, Any]) -> BoundedConnection:
+        from modelservice.store.bounded import BoundedConnection  # noqa: PLC0415  (most commands' database is a file)
+
         connection = BoundedConnection.connect(*arguments, **parameters)
         connection.patience = _STATEMENT_TIMEOUTS[access] + _GRACE
         return connection
@@ -75,25 +76,21 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
     return engine
 
 
-class BoundedConnection(psycopg.Connection[Any]):
-    """A connection that gives up a database that does not answer, or a proxy before it that hangs.
+def unencrypted_host(engine: Engine) -> str | None:
+    """Returns a host that a connection reaches over a network, and possibly without TLS; None for none."""
+    from psycopg.pq import Conninfo  # noqa: PLC0415  (most commands' database is a file)
 
-    Attributes:
-        patience: How long to wait for each answer, in seconds.
-    """
-
-    patience: float | None = None
-
-    def wait(self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Waits for an answer, as the library has it, but not for longer than `patience`.
-
-        Raises:
-            psycopg.OperationalError: There was none. The connection is closed.
-        """
-        try:
-            return super().wait(gen, interval, timeout or self.patience)
-        except psycopg.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                # Nobody waits once more, for a rollback.
-                self.pgconn.finish()
-            raise
+    # What libpq takes from its own variables (PGSSLMODE, say) and files, then the URL.
+    settings = {one.keyword.decode(): one.val.decode() for one in Conninfo.get_defaults() if one.val}
+    settings |= {name: str(value) for name, value in engine.dialect.create_connect_args(engine.url)[1].items()}
+    # Below `require`, TLS is at best what whoever stands in between allows. `sslrootcert=system` implies `verify-full`.
+    if (
+        settings.get("sslmode") in {"require", "verify-ca", "verify-full"}
+        or settings.get("sslrootcert") == "system"
+        or settings.get("gssencmode") == "require"
+    ):
+        return None
+    hosts = (settings.get("hostaddr") or settings.get("host") or "").split(",")
+    # Without a host, and with a path, it is a Unix socket; `@` begins a name of Linux's own for one.
+    remote = (host for host in hosts if host and not host.startswith(("/", "@")) and not is_loopback(host))
+    return next(remote, None)

@@ -48,6 +48,32 @@ def require_current(connection: Connection, name: str) -> None:
         raise SchemaMismatchError(f"{name} has an older schema: run `modelservice migrate`")
 
 
+def require_no_newer(connection: Connection, name: str) -> None:
+    """Makes sure that the database has this version's schema or an older one.
+
+    Args:
+        connection: A connection to it.
+        name: What messages call it.
+
+    Raises:
+        SchemaMismatchError: The database is empty, somebody else's, or newer.
+    """
+    version = _version(connection, name)
+    if version is None:
+        raise SchemaMismatchError(f"{name} holds no tables: it is no backup of modelservice")
+    if version > REVISIONS[-1]:
+        raise SchemaMismatchError(_newer(name))
+
+
+def require_ours(connection: Connection, name: str) -> None:
+    """Makes sure that the database is empty, or has a schema of this service, whichever.
+
+    Raises:
+        SchemaMismatchError: It is somebody else's.
+    """
+    _is_migrated(connection, name)
+
+
 def migrate(database: Database) -> Migration:
     """Brings the database to this version's schema, in one transaction. Safe when two run at once.
 
@@ -77,13 +103,21 @@ def migrate(database: Database) -> Migration:
     return Migration(before, REVISIONS[-1])
 
 
-def _version(connection: Connection, name: str) -> str | None:
+def _is_migrated(connection: Connection, name: str) -> bool:
     tables = inspect(connection).get_table_names()
-    if VERSION_TABLE not in tables:
-        if tables:
-            raise SchemaMismatchError(f"{name} holds tables that are not modelservice's: name a database of its own")
+    if tables and VERSION_TABLE not in tables:
+        raise SchemaMismatchError(f"{name} holds tables that are not modelservice's: name a database of its own")
+    return bool(tables)
+
+
+def _newer(name: str) -> str:
+    return f"{name} has the schema of a newer modelservice: use that version"
+
+
+def _version(connection: Connection, name: str) -> str | None:
+    if not _is_migrated(connection, name):
         return None
     version = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  (a constant)
     if version is not None and version not in (*REVISIONS, _NEXT):
-        raise SchemaMismatchError(f"{name} has the schema of a newer modelservice: use that version")
+        raise SchemaMismatchError(_newer(name))
     return version

@@ -81,6 +81,20 @@ class Write(Queries):
         self._connection.execute(insert(revisions).values(number=number, token=secrets.token_hex(16), created=self.now))
         return number
 
+    def begin_new_history(self, least: int) -> int:
+        """Has every server load all of the database, whatever it holds. To be called before anything is changed.
+
+        Args:
+            least: What the number of this write's revision must exceed, besides all that there were.
+
+        Returns:
+            The last revision of the history that ends here.
+        """
+        ended: int = self._connection.execute(select(head.c.revision)).scalar_one()
+        self._connection.execute(update(revisions).values(token=secrets.token_hex(16)))
+        self._connection.execute(update(head).values(revision=max(ended, least)))
+        return ended
+
     def record(self, action: str, subject: str, detail: Mapping[str, Any]) -> None:
         """Says in the audit what this write does: once, and no secret.
 

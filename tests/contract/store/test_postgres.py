@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
 from modelservice.domain.principal import Organization
 from modelservice.errors import ConflictError, DatabaseUnavailableError, SchemaMismatchError
-from modelservice.manage.database import backup, migrate
+from modelservice.manage.database import backup, migrate, restore
 from modelservice.manage.organizations import create_organization
 from modelservice.store.access import Access
+from modelservice.store.bounded import BoundedConnection
 from modelservice.store.database import Database
-from modelservice.store.postgres import BoundedConnection
 from modelservice.store.reading import read_changes
 from modelservice.store.writing import write
 from tests.harness import wait_until
@@ -119,9 +120,12 @@ def test_somebody_elses_database_is_not_touched(cluster: Cluster) -> None:
     )
 
 
-def test_a_backup_is_pg_dumps(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with pytest.raises(ConflictError, match="use pg_dump"):
-        backup(cluster.database(), tmp_path_factory.mktemp("backup") / "file")
+def test_a_backup_is_pg_dumps_and_pg_restores(cluster: Cluster, tmp_path: Path) -> None:
+    url = cluster.database()
+    with pytest.raises(ConflictError, match=r": is Postgres: back it up with pg_dump$"):
+        backup(url, tmp_path / "file")
+    with pytest.raises(ConflictError, match=r": is Postgres: restore it with pg_restore$"):
+        restore(url, "test", tmp_path / "file")
 
 
 def test_a_copy_that_went_on_by_itself_is_another_history(cluster: Cluster) -> None:

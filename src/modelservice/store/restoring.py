@@ -1,0 +1,251 @@
+"""Restores a backup into a SQLite database, while servers read it.
+
+What is restored is first made ready in a private copy: checked, brought to this schema, given a revision of its own.
+Then SQLite writes the copy's pages into the database in one transaction: readers see the old contents until they see
+the new, and what a writer that was killed left in the log beside the file is part of the old.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import os
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+from urllib.parse import quote
+
+from sqlalchemy import select
+
+from modelservice import private_files
+from modelservice.errors import ConflictError, DatabaseUnavailableError
+from modelservice.store import schema
+from modelservice.store.access import LOCK_TIMEOUT, Access
+from modelservice.store.database import Database
+from modelservice.store.sqlite import SHARED, files_of
+from modelservice.store.tables import head
+from modelservice.store.writing import write
+
+# SQLite's locks (os_unix.c), on Linux and macOS: every open connection holds one of the first while it reads or writes,
+# and with a log, both for as long as it is open.
+_FILE_LOCK: Final = (0x4000_0000, 512)
+_SHARED_LOCK: Final = (128, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restore that is done.
+
+    Attributes:
+        revision: The database's revision now.
+        kept: The copy of what the database held before; None where there was no database.
+    """
+
+    revision: int
+    kept: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """The private copy of a backup.
+
+    Attributes:
+        path: Where it is, beside the database.
+        source: The backup.
+        actor: Who restores it.
+        now: When, in Unix seconds.
+    """
+
+    path: Path
+    source: Path
+    actor: str
+    now: int
+
+    def database(self, access: Access) -> Database:
+        """Returns the copy as a database; messages call it by the backup's name."""
+        return Database(f"sqlite:///{self.path}", access, name=str(self.source))
+
+    def begin_history(self, replaced: int) -> int:
+        """Gives the copy a revision above its own and the one that it replaces, and returns it."""
+        database = self.database(Access.WRITE)
+        with write(database, self.now, self.actor) as change:
+            restored = change.begin_new_history(replaced)
+            detail = {"restored_revision": restored, "replaced_revision": replaced}
+            change.record("database.restore", str(self.source), detail)
+        return _revision(database)
+
+
+def restore(url: str, backup: Path, actor: str, now: int) -> Restored:
+    """Replaces what a SQLite database holds with a backup.
+
+    Args:
+        url: The database. It may be missing, or damaged.
+        backup: The backup.
+        actor: Who restores it, for the audit.
+        now: In Unix seconds.
+
+    Raises:
+        ConflictError: The database is Postgres; the backup is the database itself; the database is damaged, and another
+            process has it open; or a file cannot be written.
+        SchemaMismatchError: The backup, or the database, is somebody else's; or the backup is newer than this version.
+        DatabaseUnavailableError: The backup is damaged or no database, or the database cannot be written now.
+    """
+    live = Database(url, Access.CREATE)
+    path = live.file("restore it with pg_restore")
+    if not path.parent.is_dir():
+        raise ConflictError(f"{path.parent}: is no folder: make it first")
+    if not backup.is_file():
+        raise ConflictError(f"{backup}: is no file: name a backup")
+    try:
+        if any(backup.samefile(file) for file in files_of(path) if file.exists()):
+            raise ConflictError(f"{backup}: is the database itself: name a backup")
+        with _made_ready(backup, path, actor, now) as ready:
+            if path.exists():
+                try:
+                    return _overwrite(live, Database(url, Access.READ), path, ready)
+                except DatabaseUnavailableError as error:
+                    if not _is_damage(error):
+                        raise
+            return _replace(path, ready)
+    except OSError as error:
+        raise ConflictError(f"{error.filename or path}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _made_ready(backup: Path, path: Path, actor: str, now: int) -> Iterator[_Ready]:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.restore-", dir=path.parent)
+    os.close(descriptor)
+    ready = _Ready(Path(name), backup, actor, now)
+    try:
+        database = ready.database(Access.CREATE)
+        with database.named_errors():
+            _copy_intact(backup, ready.path)
+        with database.transaction() as connection:
+            schema.require_no_newer(connection, database.name)
+        schema.migrate(database)
+        yield ready
+    finally:
+        for file in files_of(ready.path):
+            file.unlink(missing_ok=True)
+
+
+def _copy_intact(backup: Path, copy: Path) -> None:
+    # Without a log beside it, the backup is read as it lies there: nothing is made beside it, nor need it be writable.
+    in_use = any(file.exists() for file in files_of(backup)[1:])
+    options = "mode=ro" if in_use else "mode=ro&immutable=1"
+    uri = f"file:{quote(str(backup.resolve()))}?{options}"
+    with (
+        contextlib.closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT)) as source,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+        ((found,),) = target.execute("PRAGMA integrity_check(1)").fetchall()
+    if found != "ok":
+        # Its first line says in which database.
+        raise sqlite3.DatabaseError(f"is damaged: {found.splitlines()[-1]}")
+
+
+def _is_damage(error: DatabaseUnavailableError) -> bool:
+    """Says whether SQLite cannot read the file, rather than that it cannot get at it now."""
+    cause = getattr(error.__cause__, "orig", error.__cause__)
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _overwrite(live: Database, reading: Database, path: Path, ready: _Ready) -> Restored:
+    with reading.transaction() as connection:
+        schema.require_ours(connection, reading.name)
+    live.allow_reads_during_writes()
+    kept = _free_name(path, ready.now)
+    revision = 0
+
+    def locked() -> None:
+        # Now nobody writes: what is kept is what is lost.
+        nonlocal revision
+        reading.copy_to(kept)
+        revision = ready.begin_history(_revision(reading))
+
+    private_files.create(kept)
+    try:
+        live.overwrite_with(ready.path, locked)
+    except BaseException:
+        kept.unlink()
+        raise
+    return Restored(revision, kept)
+
+
+def _replace(path: Path, ready: _Ready) -> Restored:
+    revision = ready.begin_history(0)
+    kept = _free_name(path, ready.now)
+    with _locked_for_all(path):
+        existed = path.exists()
+        if existed:
+            owner = path.stat()
+            with contextlib.suppress(PermissionError):
+                os.chown(ready.path, owner.st_uid, owner.st_gid)
+        # What a leftover log holds belongs to the file that it was beside, and would spoil another.
+        for file, aside in zip(files_of(path), files_of(kept), strict=True):
+            if file.name.endswith(SHARED):
+                file.unlink(missing_ok=True)
+            elif file.exists():
+                os.link(file, aside)
+                aside.chmod(0o600)
+                file.unlink()
+        # Not a rename, which would overwrite a database that was made meanwhile.
+        os.link(ready.path, path)
+    return Restored(revision, kept if existed else None)
+
+
+@contextlib.contextmanager
+def _locked_for_all(path: Path) -> Iterator[None]:
+    """Keeps SQLite's connections in other processes out of a file, and makes sure that there are none.
+
+    A connection that is open could write its log into the new file. Those of servers, which find the file damaged each
+    time that they look, are open for an instant, and are waited for.
+    """
+    with contextlib.ExitStack() as stack:
+        for file, lock in ((path, _FILE_LOCK), (path.with_name(path.name + SHARED), _SHARED_LOCK)):
+            with contextlib.suppress(FileNotFoundError):
+                _lock(stack.enter_context(file.open("r+b")), *lock)
+        yield
+
+
+def _lock(file: IO[bytes], start: int, length: int) -> None:
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    pause = threading.Event()
+    while True:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() > deadline:
+                raise ConflictError(
+                    f"{file.name}: is damaged, and another process has it open: stop servers and commands first"
+                ) from None
+            pause.wait(0.01)
+        else:
+            return
+
+
+def _revision(database: Database) -> int:
+    """Returns the number of the last write; 0 where it cannot be read: the file is empty, damaged in part, or newer."""
+    try:
+        with database.transaction() as connection:
+            return connection.execute(select(head.c.revision)).scalar() or 0
+    except DatabaseUnavailableError:
+        return 0
+
+
+def _free_name(path: Path, now: int) -> Path:
+    """Returns a name beside the database for what it held until now."""
+    name = f"{path.name}.before-restore-{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%dT%H%M%SZ}"
+    free = path.with_name(name)
+    number = 1
+    while any(file.exists() for file in files_of(free)):
+        number += 1
+        free = path.with_name(f"{name}-{number}")
+    return free

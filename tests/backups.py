@@ -1,0 +1,36 @@
+"""Databases as files: their backups, and how they are damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from modelservice.manage.organizations import list_organizations
+
+
+def url_of(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def organizations(path: Path) -> list[str]:
+    return [organization.id for organization in list_organizations(url_of(path))]
+
+
+def files(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
+
+
+def script(path: Path, text: str) -> Path:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(text)
+    return path
+
+
+def damage(path: Path) -> None:
+    """Overwrites a file with what is no database, and leaves what lies beside it."""
+    path.write_bytes(b"no database " * 1_000)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:20_000])
