@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from modelservice.errors import ConflictError, DatabaseUnavailableError
+from modelservice.errors import ConflictError, DatabaseUnavailableError, DefectError
 from modelservice.store import sqlite
 from modelservice.store.access import Access
+from modelservice.store.defects import is_defect
 from modelservice.store.postgres import Deadline, patience, postgres_engine
 
 # Any number, but always the same: what migrations of this service lock.
@@ -41,10 +42,14 @@ class Database:
         self.name = self._url.render_as_string(hide_password=True)
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, answered: Callable[[], None] = lambda: None) -> Iterator[Connection]:
         """Opens a connection with one transaction on it: committed at the end, rolled back on an exception.
 
+        Args:
+            answered: Called after each answer of Postgres, which may be long in coming.
+
         Raises:
+            DefectError: A statement is wrong.
             DatabaseUnavailableError: The database cannot be reached, or refuses. The text holds no SQL and no values.
         """
         with (
@@ -52,7 +57,7 @@ class Database:
             self._engine.connect() as connection,
             contextlib.nullcontext() if self._is_sqlite else Deadline(connection, patience(self.access)) as deadline,
         ):
-            connection.info["deadline"] = deadline
+            connection.info.update(deadline=deadline, answered=answered)
             with connection.begin():
                 yield connection
 
@@ -103,4 +108,7 @@ class Database:
             # Postgres adds the row that it refused, which only the first part of its message does not.
             diagnosis = getattr(cause, "diag", None)
             sentence = " ".join(str((diagnosis and diagnosis.message_primary) or cause).split())
-            raise DatabaseUnavailableError(f"{self.name}: {sentence or type(cause).__name__}") from error
+            line = f"{self.name}: {sentence or type(cause).__name__}"
+            if is_defect(error):
+                raise DefectError(f"{line}: this is a defect of modelservice") from error
+            raise DatabaseUnavailableError(line) from error

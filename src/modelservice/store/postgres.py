@@ -49,6 +49,8 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
         # No prepared statements: a pooler before the database may give each transaction another connection.
         connect_args={**arguments, "prepare_threshold": None},
         json_serializer=canonical_json,
+        # Errors go into logs.
+        hide_parameters=True,
         # All reads of a transaction see one state. A write sees what was committed before it got the lock.
         isolation_level="REPEATABLE READ" if reading else "READ COMMITTED",
         **({"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0} if kept else {"poolclass": NullPool}),
@@ -67,6 +69,7 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
     @event.listens_for(engine, "after_cursor_execute")
     def answered(connection: Connection, *_: object) -> None:
         postpone_deadline(connection)
+        connection.info["answered"]()
 
     return engine
 
