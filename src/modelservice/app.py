@@ -16,6 +16,7 @@ from modelservice.auth.authorize import viewer
 from modelservice.auth.issuer_keys import DEFAULT, FILE, IssuerKeys
 from modelservice.auth.key_source import is_url, key_source
 from modelservice.auth.token import TokenRules, TokenVerifier
+from modelservice.background import Task
 from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.snapshot import Snapshot
@@ -57,6 +58,7 @@ def serve(
     Raises:
         InvalidSettingError: An address is not to be had, or a file of certificates or of the issuer's keys cannot be
             used.
+        DefectError: The catalogue cannot be loaded, and no other try can help.
     """
     require_key_file(settings.tokens)
     certificate = _certificate(settings.tls, log)
@@ -65,9 +67,10 @@ def serve(
     database = Database(settings.database_url, Access.READ, kept=True)
     catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
     metrics, budget = Metrics(version("modelservice")), LineBudget(settings.log_calls_per_second)
-    fresh = FreshAnswers(catalogue, settings.max_staleness, log) if settings.max_staleness else None
-    server = Server(fresh or catalogue, make_gate(tokens), log, metrics, budget, reflection_enabled=settings.reflection)
-    metrics.show(lambda: _state(catalogue, server, certificate, log_lines_dropped()))
+    fresh = FreshAnswers(catalogue, settings.max_staleness, log)
+    server = Server(fresh, make_gate(tokens), log, metrics, budget, reflection_enabled=settings.reflection)
+    tasks = [part.task for part in (catalogue, fresh, server, keys, certificate) if part]
+    metrics.show(lambda: _state(catalogue, server, certificate, tasks, log_lines_dropped()))
     endpoint = _endpoint(settings.metrics_address, metrics, log)
     if not server.start(str(settings.grpc_address), certificate):
         raise InvalidSettingError(
@@ -89,16 +92,14 @@ def serve(
             keys.asked.wait(_ISSUER_PATIENCE)
         server.health.serve()
 
-    catalogue.start(loaded)
-    if fresh:
-        fresh.start(server.health.suspend, server.health.resume)
+    catalogue.start(loaded, stop.give_up)
+    fresh.start(server.health.suspend, server.health.resume)
     stop.requested.wait()
     log.info("draining", seconds=settings.drain_seconds)
     server.health.drain()
     stop.hurried.wait(settings.drain_seconds)
     server.stop(_GRACE, stop.hurried)
-    if fresh:
-        fresh.close()
+    fresh.close()
     catalogue.close()
     database.close()
     if keys:
@@ -108,6 +109,8 @@ def serve(
     if endpoint:
         endpoint.close()
     log.info("stopped")
+    if catalogue.defect:
+        raise catalogue.defect
 
 
 def make_gate(tokens: TokenVerifier | None) -> Gate:
@@ -144,7 +147,11 @@ def _endpoint(address: Address | None, metrics: Metrics, log: FilteringBoundLogg
 
 
 def _state(
-    catalogue: Catalogue, server: Server, certificate: ServerCertificate | None, log_lines_dropped: int
+    catalogue: Catalogue,
+    server: Server,
+    certificate: ServerCertificate | None,
+    tasks: Sequence[Task],
+    log_lines_dropped: int,
 ) -> State:
     held = catalogue.snapshot
     return State(
@@ -153,10 +160,12 @@ def _state(
         system_models=len(held.entries) if held else 0,
         organization_models=len(held.records) if held else 0,
         keys=len(held.keys) if held else 0,
+        left_out=catalogue.left_out,
         age=catalogue.age,
         refresh_failures=catalogue.failures,
         certificate_expires=certificate.expires.timestamp() if certificate else None,
         log_lines_dropped=log_lines_dropped,
+        tasks=tasks,
     )
 
 

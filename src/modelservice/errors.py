@@ -84,7 +84,16 @@ class InvalidSettingError(ModelserviceError):
 
 
 class InvalidValueError(ModelserviceError):
-    """A value of a model, an organization or a key is outside its bounds. The text names field, value and bound."""
+    """A value of a model, an organization or a key is outside its bounds. The text names field, value and bound.
+
+    Args:
+        text: The line.
+        field: Names the field where the text is not to be repeated, for it may quote the value.
+    """
+
+    def __init__(self, text: str, field: str | None = None) -> None:
+        super().__init__(text)
+        self.field = field
 
 
 class ConflictError(ModelserviceError):
@@ -108,6 +117,10 @@ class DatabaseMissingError(DatabaseUnavailableError):
 
 class DatabaseBehindError(ModelserviceError):
     """The database is where it has been before: a standby that lags, or one that lost the last writes."""
+
+
+class DefectError(ModelserviceError):
+    """The program is wrong, not its surroundings: the same call fails again. Its cause says where."""
 
 
 class SchemaMismatchError(ModelserviceError):

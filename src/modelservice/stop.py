@@ -41,6 +41,11 @@ class Stop:
         signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
         threading.Thread(target=self._wait, name="signals", daemon=True).start()
 
+    def give_up(self) -> None:
+        """Asks for the end at once: there is nothing to drain."""
+        self.hurried.set()
+        self.requested.set()
+
     def _wait(self) -> None:
         for event in (self.requested, self.hurried):
             while signal.sigwait(self._signals) == signal.SIGHUP and not self._hung_up():

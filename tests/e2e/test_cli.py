@@ -9,7 +9,9 @@ import pytest
 
 from modelservice.cli import _COMMANDS
 from modelservice.config import SETTINGS
+from tests.conftest import prepare
 from tests.harness import Place
+from tests.poison import poison
 
 
 def refused(place: Place, *arguments: str) -> tuple[int, str]:
@@ -242,3 +244,43 @@ def test_help_is_there_for_every_command(place: Place) -> None:
     for command in _COMMANDS:
         assert "Usage: modelservice" in place.command(command, "--help").stdout
     assert re.fullmatch(r"modelservice \d+\.\d+\.\d+\n", place.command("--version").stdout)
+
+
+def test_check_warns_of_files_that_others_can_read(place: Place) -> None:
+    place.command("migrate")
+    assert "warning" not in place.command("check").stdout
+    (place.folder / "test.db").chmod(0o644)
+    (place.folder / "url").write_text(place.database_url)
+    (place.folder / "url").chmod(0o604)
+    place.settings |= {"MODELSERVICE_DATABASE_URL": "", "MODELSERVICE_DATABASE_URL_FILE": str(place.folder / "url")}
+
+    done = place.command("check")
+
+    warnings = [line for line in done.stdout.splitlines() if line.startswith("warning: ")]
+    assert [True, True] == [
+        str(place.folder / name) in line for name, line in zip(("test.db", "url"), warnings, strict=True)
+    ]
+    assert "ok: " in done.stdout
+
+
+def test_check_names_what_is_wrong_and_says_so_with_its_status(place: Place) -> None:
+    keys = prepare(place)
+    sound = place.command("check")
+    assert re.fullmatch(r"ok: 10 models, 0 organization_models, 1 organizations, 2 api_keys, .*\n", sound.stdout)
+    assert {"ok": True, "findings": []}.items() <= json.loads(place.command("check", "--json").stdout).items()
+
+    key_id = keys.reader.split("_")[1]
+    poison(place.database_url, "api_keys", "scopes = '['", f"id = '{key_id}'")
+    found, as_json = (place.command("check", *options, check=False) for options in ((), ("--json",)))
+
+    assert (1, f"problem: api_keys {key_id}: scopes: cannot be decoded\n", "") == (
+        found.returncode,
+        found.stdout,
+        found.stderr,
+    )
+    assert (1, "") == (as_json.returncode, as_json.stderr)
+    assert {
+        "ok": False,
+        "findings": [{"severity": "problem", "table": "api_keys", "id": key_id, "reason": "scopes: cannot be decoded"}],
+        "rows": {},
+    } == json.loads(as_json.stdout)

@@ -126,7 +126,7 @@ def test_no_label_holds_what_a_caller_sent(counted: Counted) -> None:
     assert MARK not in text
     for secret in (counted.keys.reader, counted.keys.without_scope):
         assert not [part for part in secret.split("_")[1:] if part in text]
-    assert {"method", "code", "reason", "kind", "version", "le"} == {name for name, _ in labels}
+    assert {"method", "code", "reason", "kind", "version", "le", "table", "task"} == {name for name, _ in labels}
     assert {label for name, label in labels if name == "code"} <= {kind.code for kind in errors.REFUSALS} | {"ok"}
     methods = {label.rpartition("/")[0] for name, label in labels if name == "method"}
     services = {"/modelservice.v1.ModelService", "/modelservice.rest.v1.RestService", "/grpc.health.v1.Health"}
@@ -158,6 +158,8 @@ def test_the_state_is_shown(counted: Counted) -> None:
     assert 0 < value(place, "modelservice_catalogue_revision")
     assert DEADLINE > value(place, "modelservice_catalogue_age_seconds") > 0
     assert 0 == value(place, "modelservice_refresh_failures_total")
+    assert 0 == value(place, "modelservice_catalogue_quarantined_rows", table="api_keys")
+    assert 0 == value(place, "modelservice_task_failing", task="refresher")
     assert 0 < value(place, "process_cpu_seconds_total")
 
 

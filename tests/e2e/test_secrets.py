@@ -26,6 +26,7 @@ ARGUMENTS = {
     "catalogue": ("export",),
     "explain": ("gpt-4o",),
     "audit": (),
+    "check": (),
     "config": (),
     "envoy-config": ("--out", "envoy"),
 }

@@ -11,6 +11,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from modelservice.errors import DatabaseUnavailableError
 from tests.conftest import prepare
+from tests.e2e.test_metrics import value
 from tests.faults.proxy import Proxy
 from tests.faults.serving import Serving, serving
 from tests.harness import Place, Process, channel, wait_until
@@ -90,6 +91,22 @@ def test_one_that_hangs_is_given_up_and_asked_again(place: Place, cluster: Clust
             proxy.stalled.clear()
 
             server.wait_for_change(5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", ["18"], indirect=True)
+def test_one_that_hangs_for_longer_than_the_refresher_may_costs_no_readiness(place: Place, cluster: Cluster) -> None:
+    direct = cluster.database()
+    with Proxy(cluster.port) as proxy:
+        place.database_url = cluster.url(direct.rpartition("/")[2], proxy.port)
+        with serving(place) as server:
+            proxy.stalled.set()
+            # Each question ends within its own timeout, and so is progress.
+            wait_until(lambda: value(place, "modelservice_catalogue_age_seconds") > 45, "it hangs", deadline=90)
+
+            assert 1 == value(place, "modelservice_ready")
+            assert '"NOT_SERVING"' not in server.process.errors
+            assert 128_000 == server.context_window()
 
 
 @pytest.mark.parametrize("cluster", ["18"], indirect=True)

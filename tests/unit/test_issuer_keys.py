@@ -300,7 +300,7 @@ def test_a_flood_of_unknown_keys_makes_one_question(
             assert INVALID_TOKEN == raised.value.kind
 
     # The cool-down that begins with the next question does not end.
-    keys._schedule = Schedule(interval=3600, cool_down=3600)
+    keys.task._cool_down = 3600
     flooding = [threading.Thread(target=flood) for _ in range(4)]
     for thread in flooding:
         thread.start()

@@ -161,10 +161,12 @@ def test_a_state_that_cannot_be_told_is_in_the_log(shown: Shown) -> None:
             system_models=2,
             organization_models=3,
             keys=4,
+            left_out={"api_keys": 1},
             age=5.0,
             refresh_failures=6,
             certificate_expires=None,
             log_lines_dropped=7,
+            tasks=[],
         )
 
     shown.metrics.show(state)

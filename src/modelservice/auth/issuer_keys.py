@@ -11,6 +11,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from modelservice.auth.jwks import KeySet, KeySetError, parse_key_set
+from modelservice.background import ReportedError, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class IssuerKeys:
         algorithms: How tokens may be signed.
         log: Where to say what goes wrong.
         schedule: How often to ask.
+
+    Attributes:
+        asked: Set when the keys were asked for once, with whatever outcome.
+        task: The background task.
     """
 
     def __init__(
@@ -58,11 +63,8 @@ class IssuerKeys:
         self._held: KeySet | None = None
         self._had_at = 0.0
         self._failure: str | None = None
-        self._wanted = threading.Event()
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
-        # Set when the keys were asked for once, with whatever outcome.
         self.asked = threading.Event()
+        self.task = Task("issuer_keys", self._step, schedule.interval, log, cool_down=schedule.cool_down)
 
     @property
     def current(self) -> KeySet | None:
@@ -73,17 +75,15 @@ class IssuerKeys:
 
     def want(self) -> None:
         """Says that a token names a key that is not here: it may be new."""
-        self._wanted.set()
+        self.task.wake()
 
     def start(self) -> None:
         """Starts to ask for the keys."""
-        self._thread = threading.Thread(target=self._run, name="issuer keys", daemon=True)
-        self._thread.start()
+        self.task.start()
 
     def close(self) -> None:
         """Stops asking. Does not wait for an answer that is under way."""
-        self._closed.set()
-        self._wanted.set()
+        self.task.close(patience=0)
 
     def refresh(self) -> None:
         """Asks for the keys.
@@ -97,31 +97,17 @@ class IssuerKeys:
             self._log.info("issuer's keys loaded", key_ids=found.key_ids)
         self._had_at = time.monotonic()
 
-    def _run(self) -> None:
-        while not self._closed.is_set():
-            self._wanted.clear()
-            fresh = self._ask()
-            self.asked.set()
-            self._closed.wait(self._schedule.cool_down)
-            if fresh:
-                self._wanted.wait(self._schedule.interval - self._schedule.cool_down)
-
-    def _ask(self) -> bool:
+    def _step(self) -> None:
         try:
             self.refresh()
         except KeySetError as error:
             self._say_once(str(error))
-            return False
-        except Exception:  # noqa: BLE001
-            # Whatever it is, the keys that are held serve on.
-            if self._failure != "unforeseen":
-                self._log.exception("issuer's keys: unforeseen error")
-            self._failure = "unforeseen"
-            return False
+            raise ReportedError from None
+        finally:
+            self.asked.set()
         if self._failure is not None:
             self._failure = None
             self._log.info("the issuer's keys are to be had again")
-        return True
 
     def _say_once(self, failure: str) -> None:
         serving = self.current is not None

@@ -71,17 +71,17 @@ class Issuer:
         # ended there is no other.
         if self._fetching and self._fetching.is_alive():
             raise KeySetError("the issuer does not answer in time")
-        outcome: list[bytes | KeySetError] = []
+        outcome: list[bytes | Exception] = []
         self._fetching = threading.Thread(target=self._fetch_into, args=(outcome,), name="key set", daemon=True)
         self._fetching.start()
         self._fetching.join(self._patience)
         if not outcome:
             raise KeySetError("the issuer does not answer in time")
-        if isinstance(outcome[0], KeySetError):
+        if isinstance(outcome[0], Exception):
             raise outcome[0]
         return outcome[0]
 
-    def _fetch_into(self, outcome: list[bytes | KeySetError]) -> None:
+    def _fetch_into(self, outcome: list[bytes | Exception]) -> None:
         try:
             with self._opener.open(self._url, timeout=_OPERATION) as response:
                 outcome.append(response.read(BYTES_MAX + 1))
@@ -90,6 +90,8 @@ class Issuer:
             outcome.append(KeySetError(f"the issuer answers with the status {error.code}"))
         except (OSError, http.client.HTTPException, ValueError) as error:
             outcome.append(KeySetError(_reason(error)))
+        except Exception as error:  # noqa: BLE001  (raised where it is waited for)
+            outcome.append(error)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

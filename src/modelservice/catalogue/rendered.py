@@ -12,6 +12,8 @@ from cachetools import LRUCache
 BYTES_MAX: Final = 64 * 1024 * 1024
 # What an item costs beside its bytes, roughly.
 _OVERHEAD: Final = 1_000
+# What could not be made is remembered for so many.
+_FAILURES_MAX: Final = 1_000
 
 T = TypeVar("T", bound=Sized)
 
@@ -31,6 +33,14 @@ class RenderedCache:
         self._items: LRUCache[object, tuple[tuple[Any, ...], Any]] = LRUCache(
             bytes_max, getsizeof=lambda item: len(item[1]) + _OVERHEAD
         )
+        # What could not be made, and from what it was to be made. Few, if any.
+        self._failed: LRUCache[object, tuple[Any, ...]] = LRUCache(_FAILURES_MAX)
+
+    @property
+    def failed(self) -> list[tuple[object, tuple[object, ...]]]:
+        """What could not be made, each with what it was to be made from."""
+        with self._lock:
+            return list(self._failed.items())
 
     def get(self, key: object, made_from: tuple[object, ...], make: Callable[[], T]) -> T:
         """Returns what is kept under a key, or makes it.
@@ -42,7 +52,7 @@ class RenderedCache:
         """
         with self._lock:
             found = self._items.get(key)
-        if found and len(found[0]) == len(made_from) and all(a is b for a, b in zip(found[0], made_from, strict=True)):
+        if found and _same(found[0], made_from):
             kept: T = found[1]
             return kept
         made = make()
@@ -50,3 +60,32 @@ class RenderedCache:
             with self._lock:
                 self._items[key] = (made_from, made)
         return made
+
+    def get_if_possible(self, key: object, made_from: tuple[object, ...], make: Callable[[], T]) -> T | None:
+        """Returns the same as `get`, or None for what cannot be made. That is tried once.
+
+        Args:
+            key: Names it.
+            made_from: The very objects that it depends on.
+            make: Makes it.
+        """
+        with self._lock:
+            failed = self._failed.get(key) if self._failed else None
+        if failed and _same(failed, made_from):
+            return None
+        try:
+            made = self.get(key, made_from, make)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  (the catalogue names it in the log, and `modelservice check` says why)
+            with self._lock:
+                self._failed[key] = made_from
+            return None
+        if failed:
+            with self._lock:
+                self._failed.pop(key, None)
+        return made
+
+
+def _same(some: tuple[object, ...], others: tuple[object, ...]) -> bool:
+    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))

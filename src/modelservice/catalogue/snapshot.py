@@ -14,15 +14,18 @@ from modelservice.catalogue.rendered import RenderedCache
 from modelservice.catalogue.rendering import Answer, Entry, render_entry
 from modelservice.catalogue.selection import Selection, choose
 from modelservice.domain.inheritance import inherit
-from modelservice.domain.model import OrganizationModel
+from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
 from modelservice.domain.values import is_model_name, is_uuid
 from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, Refusal
-from modelservice.store.reading import Changes, Revision
+from modelservice.store.reading import ORGANIZATION_MODELS, SYSTEM_MODELS, Changes, Revision
 from modelservice.v1 import model_service_pb2 as pb
 
 _ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, digits and . _ : @ / -"
 
+# A row of the database: its table, and its id.
+Row = tuple[str, str]
+_NO_PARENT: Final = "parent_id: the parent is missing or left out"
 # An organization's models, by name, in their order.
 Owned = Mapping[str, OrganizationModel]
 _NONE: Final[Owned] = {}
@@ -44,6 +47,8 @@ class Snapshot:
         owned: Organizations' models, by organization.
         records: The same models, by UUID.
         rendered: What is rendered of organizations' models, when they are first asked for.
+        unusable: Rows that cannot be read or rendered, each with the reason.
+        orphans: Organizations' models whose parent is not there.
     """
 
     revision: Revision
@@ -55,6 +60,19 @@ class Snapshot:
     owned: Mapping[str, Owned]
     records: Mapping[UUID, OrganizationModel]
     rendered: RenderedCache
+    unusable: Mapping[Row, str]
+    orphans: Mapping[UUID, OrganizationModel]
+
+    @property
+    def left_out(self) -> Mapping[Row, str]:
+        """The rows that are not served, each with the reason."""
+        orphans = {(ORGANIZATION_MODELS, str(uuid)): _NO_PARENT for uuid in self.orphans}
+        failed = {
+            (ORGANIZATION_MODELS, str(model.id)): "cannot be rendered"
+            for _, (model, *_) in self.rendered.failed
+            if isinstance(model, OrganizationModel) and self.records.get(model.id) is model
+        }
+        return {**self.unusable, **orphans, **failed} if orphans or failed else self.unusable
 
     def list(self, viewing_for: str | None) -> Answer:
         """Returns the answer of ListModels.
@@ -123,11 +141,17 @@ class Snapshot:
 
     def _own(self, viewing_for: str | None) -> Sequence[Entry]:
         owned = self._owned(viewing_for).values()
-        return [self._entry(model) for model in owned if may_see(viewing_for, model.organization_id)]
+        entries = (self._entry(model) for model in owned if may_see(viewing_for, model.organization_id))
+        return [entry for entry in entries if entry]
 
-    def _entry(self, model: OrganizationModel) -> Entry:
-        parent = self.entries[model.parent_id]
-        return self.rendered.get(model.id, (model, parent), lambda: render_entry(inherit(model, parent.model)))
+    def _entry(self, model: OrganizationModel) -> Entry | None:
+        """Returns an organization's model, or None where it has to be left out."""
+        parent = self.entries.get(model.parent_id)
+        if parent is None:
+            return None
+        return self.rendered.get_if_possible(
+            model.id, (model, parent), lambda: render_entry(inherit(model, parent.model))
+        )
 
 
 def advance(
@@ -144,35 +168,80 @@ def advance(
     kept = None if changes.complete else snapshot
     keys = _after(kept.keys if kept else {}, changes.keys, changes.deleted_keys, pause)
     clients = _after(kept.clients if kept else {}, changes.clients, changes.deleted_clients, pause)
+    unusable = {row: reason for row, reason in (kept.unusable if kept else {}).items() if row not in changes.rows}
+    unusable |= {(row.table, row.id): row.reason for row in changes.unreadable}
     if kept and not (changes.models or changes.deleted_models & kept.entries.keys()):
         entries, names, listing = kept.entries, kept.names, kept.listing
     else:
-        entries, names = _entries_after(kept, changes, pause)
+        entries, names = _entries_after(kept, changes, unusable, pause)
         listing = Listing(names.values(), kept.listing if kept else None, pause)
     owned, records = _owned_after(kept, changes.organization_models, changes.deleted_models, pause)
-    return Snapshot(changes.revision, keys, clients, entries, names, listing, owned, records, rendered)
+    orphans = _orphans_after(kept, changes.organization_models, entries, records, pause)
+    return Snapshot(
+        changes.revision, keys, clients, entries, names, listing, owned, records, rendered, unusable, orphans
+    )
 
 
 def _entries_after(
-    kept: Snapshot | None, changes: Changes, pause: Callable[[], None]
+    kept: Snapshot | None, changes: Changes, unusable: dict[Row, str], pause: Callable[[], None]
 ) -> tuple[Mapping[UUID, Entry], Mapping[str, Entry]]:
-    """Returns the system models after some changes, by UUID, and by name in catalogue order."""
+    """Returns the system models after some changes, by UUID, and by name in catalogue order.
+
+    Those that cannot be rendered are put into `unusable`.
+    """
     entries = dict(kept.entries) if kept else {}
     names = dict(kept.names) if kept else {}
     in_order = kept is not None
     for uuid in changes.deleted_models:
         if uuid in entries:
-            del names[entries.pop(uuid).model.name]
+            names.pop(entries.pop(uuid).model.name, None)
     for model in changes.models:
         before = entries.get(model.id)
+        pause()
+        entry = _rendered(model, unusable)
+        if entry is None:
+            entries.pop(model.id, None)
+            in_order = False
+            continue
         # In its place, as nearly always.
         in_order &= before is not None and (before.model.name, before.model.position) == (model.name, model.position)
-        entries[model.id] = names[model.name] = render_entry(model)
-        pause()
+        entries[model.id] = names[model.name] = entry
     if not in_order:
         by_position = sorted(entries.values(), key=lambda entry: entry.model.position)
         names = {entry.model.name: entry for entry in by_position}
     return entries, names
+
+
+def _rendered(model: Model, unusable: dict[Row, str]) -> Entry | None:
+    try:
+        return render_entry(model)
+    except MemoryError:
+        # Not the model's fault.
+        raise
+    except Exception as error:  # noqa: BLE001  (one model must not stop all others)
+        unusable[SYSTEM_MODELS, str(model.id)] = f"cannot be rendered ({type(error).__name__})"
+        return None
+
+
+def _orphans_after(
+    kept: Snapshot | None,
+    changed: Collection[OrganizationModel],
+    entries: Mapping[UUID, Entry],
+    records: Mapping[UUID, OrganizationModel],
+    pause: Callable[[], None],
+) -> Mapping[UUID, OrganizationModel]:
+    """Returns the organizations' models whose parent is not there, after some changes."""
+    candidates = [*(kept.orphans if kept else {}), *(model.id for model in changed)]
+    if kept and kept.entries is not entries and not kept.entries.keys() <= entries.keys():
+        # A parent may have gone.
+        candidates = list(records)
+    orphans = {}
+    for uuid in candidates:
+        model = records.get(uuid)
+        if model and model.parent_id not in entries:
+            orphans[uuid] = model
+        pause()
+    return orphans
 
 
 def _after(

@@ -16,6 +16,7 @@ _COMMANDS = {
     "serve": "serve",
     "init": "init",
     "migrate": "migrate",
+    "check": "check",
     "backup": "backup",
     "restore": "restore",
     "organizations": "organizations",

@@ -34,6 +34,8 @@ METADATA_BYTES_MAX: Final = 16 * 1024
 
 
 Check = Callable[[str, Any], None]
+# Positions have 64 bits on every database.
+_POSITION_MAX: Final = 2**63 - 1
 
 
 def _optional(check: Check) -> Check:
@@ -99,6 +101,17 @@ ORGANIZATION_CHECKS: Final[Mapping[str, Check]] = {
     "metadata": _optional(_check_small_metadata),
     "system_prompt": _optional(_text(0, SYSTEM_PROMPT_MAX)),
     "system_prompt_id": _optional(check_uuid),
+}
+
+# An organization's model has no provider of its own once it has inherited everything else.
+_INHERITED_CHECKS: Final = {name: check for name, check in SYSTEM_CHECKS.items() if name != "provider"}
+# What the service sets by itself. A row may hold anything.
+_PLACE_CHECKS: Final[Mapping[str, Check]] = {"position": _number(0, _POSITION_MAX)}
+_OWN_CHECKS: Final[Mapping[str, Check]] = {
+    "organization_id": _text(1, 128),
+    "created": check_number,
+    "updated": check_number,
+    **_PLACE_CHECKS,
 }
 
 
@@ -168,9 +181,8 @@ class Model:
     system_prompt_id: UUID | None = None
 
     def __post_init__(self) -> None:
-        for name, check in SYSTEM_CHECKS.items():
-            if name != "provider" or self.organization_id is None:
-                check(f"model {self.name}: {name}", getattr(self, name))
+        _check_fields(self, SYSTEM_CHECKS if self.organization_id is None else _INHERITED_CHECKS)
+        _check_fields(self, _PLACE_CHECKS)
 
     @property
     def permission(self) -> str:
@@ -246,5 +258,13 @@ class OrganizationModel:
     system_prompt_id: UUID | None = None
 
     def __post_init__(self) -> None:
-        for name, check in ORGANIZATION_CHECKS.items():
-            check(f"model {self.name}: {name}", getattr(self, name))
+        _check_fields(self, ORGANIZATION_CHECKS)
+        _check_fields(self, _OWN_CHECKS)
+
+
+def _check_fields(model: Model | OrganizationModel, checks: Mapping[str, Check]) -> None:
+    for name, check in checks.items():
+        try:
+            check(f"model {model.name}: {name}", getattr(model, name))
+        except InvalidValueError as error:
+            raise InvalidValueError(str(error), name) from None

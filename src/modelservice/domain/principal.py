@@ -13,6 +13,8 @@ MODELS_READ: Final = "models:read"
 # May read what any organization sees, by naming it. For keys of no organization: an internal gateway's, a biller's.
 MODELS_READ_ANY: Final = "models:read_any"
 SCOPES: Final = (MODELS_READ, MODELS_READ_ANY)
+# Of SHA-256.
+_DIGEST_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Organization:
 
     def __post_init__(self) -> None:
         if not is_organization_id(self.id):
-            raise InvalidValueError(f"organization id {self.id!r}: must be {ORGANIZATION_RULE}")
+            raise InvalidValueError(f"organization id {self.id!r}: must be {ORGANIZATION_RULE}", "id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +65,28 @@ class ApiKey:
     revoked: int | None = None
 
     def __post_init__(self) -> None:
-        check_text("key name", self.name, shortest=0, longest=200)
+        # By hand rather than by table: a server may load a million keys. A row may hold anything.
+        for name, value in (("created", self.created), ("expires", self.expires), ("revoked", self.revoked)):
+            if not isinstance(value, int) and (value is not None or name == "created"):
+                raise InvalidValueError(f"key {name}: must be a time in Unix seconds", name)
+        if not isinstance(self.digest, bytes) or len(self.digest) != _DIGEST_BYTES:
+            raise InvalidValueError(f"key digest: must have {_DIGEST_BYTES} bytes", "digest")
+        if not isinstance(self.organization_id, str | None):
+            raise InvalidValueError("key organization: must be a text", "organization_id")
+        try:
+            check_text("key name", self.name, shortest=0, longest=200)
+        except InvalidValueError as error:
+            raise InvalidValueError(str(error), "name") from None
         for scope in sorted(self.scopes):
             if scope not in SCOPES:
-                raise InvalidValueError(f"key scope {scope!r}: must be one of {', '.join(SCOPES)}")
+                raise InvalidValueError(f"key scope {scope!r}: must be one of {', '.join(SCOPES)}", "scopes")
         if (self.organization_id is None) != (MODELS_READ_ANY in self.scopes):
             raise InvalidValueError(
-                f"key organization: a key belongs to one, unless it has the scope {MODELS_READ_ANY}; then to none"
+                f"key organization: a key belongs to one, unless it has the scope {MODELS_READ_ANY}; then to none",
+                "organization_id",
             )
         if self.expires is not None and self.expires <= self.created:
-            raise InvalidValueError("key expiry: must lie in the future")
+            raise InvalidValueError("key expiry: must lie in the future", "expires")
 
     def usable(self, now: float) -> bool:
         """Says whether the key is neither revoked nor expired at `now`, in Unix seconds."""
@@ -98,7 +112,9 @@ class Client:
 
     def __post_init__(self) -> None:
         if not is_subject(self.id):
-            raise InvalidValueError(f"client id {self.id!r}: must be {SUBJECT_RULE}")
+            raise InvalidValueError(f"client id {self.id!r}: must be {SUBJECT_RULE}", "id")
+        if not isinstance(self.organization_id, str):
+            raise InvalidValueError("client organization: must be a text", "organization_id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,16 @@ and their message is waited for under a watchdog: one second, and much less when
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
 from typing import Final
 
 import grpc
+from structlog.typing import FilteringBoundLogger
+
+from modelservice.background import Task
 
 # How long a caller may take to send its message after its headers, in seconds: clients send both at once.
 PATIENCE: Final = 1.0
@@ -26,24 +30,27 @@ class Watchdog:
 
     Args:
         crowd: How many calls may wait with `PATIENCE`: fewer than there are threads.
+        log: Where failures are reported.
+
+    Attributes:
+        task: The background task.
     """
 
-    def __init__(self, crowd: int) -> None:
+    def __init__(self, crowd: int, log: FilteringBoundLogger) -> None:
         self._crowd = crowd
         self._lock = threading.Lock()
         # Since when each call waits, oldest first.
         self._waiting: dict[grpc.ServicerContext, float] = {}
-        self._crowded = threading.Event()
-        self._closed = False
-        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-        self._thread.start()
+        # Those who wait in a crowd may yet be served within the shorter time.
+        self.task = Task("watchdog", self._cancel_late, PATIENCE / 4, log, cool_down=PATIENCE_IN_A_CROWD)
+        self.task.start()
 
     def receive(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes | None:
         """Returns the call's message, or None when the caller sent none, or the call has ended."""
         with self._lock:
             self._waiting[context] = time.monotonic()
             if len(self._waiting) > self._crowd:
-                self._crowded.set()
+                self.task.wake()
         try:
             return next(requests, None)
         except Exception:  # noqa: BLE001  (grpc raises a bare Exception for a call that was cancelled)
@@ -54,17 +61,7 @@ class Watchdog:
 
     def close(self) -> None:
         """Stops watching."""
-        self._closed = True
-        self._crowded.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._closed:
-            if self._crowded.wait(PATIENCE / 4):
-                self._crowded.clear()
-                # Those who wait may yet be served within the shorter time.
-                time.sleep(PATIENCE_IN_A_CROWD)
-            self._cancel_late()
+        self.task.close()
 
     def _cancel_late(self) -> None:
         now = time.monotonic()
@@ -73,6 +70,8 @@ class Watchdog:
             patience = PATIENCE_IN_A_CROWD if crowded else PATIENCE
             late = [context for context, since in self._waiting.items() if now - since >= patience]
             if crowded:
-                self._crowded.set()
-        for context in late:
-            context.cancel()
+                self.task.wake()
+        # All of them, even if one raises.
+        with contextlib.ExitStack() as stack:
+            for context in late:
+                stack.callback(context.cancel)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Final, cast
 import grpc
 from structlog.typing import FilteringBoundLogger
 
+from modelservice.background import ReportedError, Task
 from modelservice.certificates.files import PairFiles, PemFile
 from modelservice.certificates.reading import Pair, parse_authority, parse_pair, read_file
 from modelservice.errors import InvalidSettingError
@@ -30,6 +30,9 @@ class ServerCertificate:
         client_authority: Who must vouch for callers; None where they show no certificate.
         log: Where renewals are said, and what stands in their way.
 
+    Attributes:
+        task: The background task.
+
     Raises:
         InvalidSettingError: The files cannot be used.
     """
@@ -44,8 +47,7 @@ class ServerCertificate:
         # What gRPC has not taken yet: the newest.
         self._renewed: deque[grpc.ServerCertificateConfiguration] = deque(maxlen=1)
         self._failure: str | None = None
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="certificate", daemon=True)
+        self.task = Task("certificate", self._step, _INTERVAL, log)
 
     @property
     def mutual(self) -> bool:
@@ -59,34 +61,35 @@ class ServerCertificate:
 
     def credentials(self) -> grpc.ServerCredentials:
         """Returns what a port takes, and follows the files from now on. To be called once."""
-        self._thread.start()
+        self.task.start()
         # That it may return None, for no news, is missing in gRPC's types.
         take = cast("Callable[[], grpc.ServerCertificateConfiguration]", self._take)
         return grpc.dynamic_ssl_server_credentials(self._first, take, require_client_authentication=self.mutual)
 
     def close(self) -> None:
         """Stops looking at the files."""
-        self._closed.set()
+        self.task.close()
 
-    def look(self) -> None:
-        """Looks at the files, and takes them when they are others than before and can be used."""
+    def look(self) -> bool:
+        """Looks at the files, and takes them when they are others than before. Says whether they can be used."""
         try:
             texts = self._read()
             if texts == self._taken and self._failure is None and datetime.now(UTC) < self._held.expires:
-                return
+                return True
             held, configuration = self._parse(texts)
         except InvalidSettingError as error:
             self._say_once(str(error))
-            return
+            return False
         self._failure = None
         if texts != self._taken:
             self._taken, self._held = texts, held
             self._renewed.append(configuration)
             self._log.info("certificate renewed", expires=held.expires.isoformat())
+        return True
 
-    def _run(self) -> None:
-        while not self._closed.wait(_INTERVAL):
-            self.look()
+    def _step(self) -> None:
+        if not self.look():
+            raise ReportedError
 
     def _take(self) -> grpc.ServerCertificateConfiguration | None:
         # gRPC asks at each handshake, one at a time, and keeps what it was given last.

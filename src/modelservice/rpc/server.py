@@ -55,6 +55,10 @@ class Server:
         metrics: Where calls are counted.
         budget: How many of them are logged.
         reflection_enabled: Whether clients may ask which services there are.
+
+    Attributes:
+        health: The health service.
+        task: The background task.
     """
 
     def __init__(
@@ -67,7 +71,8 @@ class Server:
         *,
         reflection_enabled: bool,
     ) -> None:
-        self._watchdog = Watchdog(_CROWD)
+        self._watchdog = Watchdog(_CROWD, log)
+        self.task = self._watchdog.task
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self.health = Health(self._watchdog, log)
         boundary = Boundary(self._watchdog, log, metrics, budget)

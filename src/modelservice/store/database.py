@@ -12,9 +12,10 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from modelservice.database_url import printable, without_secrets
-from modelservice.errors import ConflictError, DatabaseUnavailableError
+from modelservice.errors import ConflictError, DatabaseUnavailableError, DefectError
 from modelservice.store import sqlite
 from modelservice.store.access import Access
+from modelservice.store.defects import is_defect
 from modelservice.store.postgres import postgres_engine, unencrypted_host
 
 # Any number, but always the same: what migrations of this service lock.
@@ -47,14 +48,20 @@ class Database:
                 self._engine = postgres_engine(self._url, access, kept=kept)
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, answered: Callable[[], None] = lambda: None) -> Iterator[Connection]:
         """Opens a connection with one transaction on it: committed at the end, rolled back on an exception.
 
+        Args:
+            answered: Called after each answer of Postgres, which may be long in coming.
+
         Raises:
+            DefectError: A statement is wrong.
             DatabaseUnavailableError: The database cannot be reached, or refuses. The text holds no SQL and no values.
         """
-        with self.named_errors(), self._engine.connect() as connection, connection.begin():
-            yield connection
+        with self.named_errors(), self._engine.connect() as connection:
+            connection.info["answered"] = answered
+            with connection.begin():
+                yield connection
 
     def close(self) -> None:
         """Ends the connection that is kept, if there is one."""
@@ -126,4 +133,7 @@ class Database:
             diagnosis = getattr(cause, "diag", None)
             sentence = " ".join(str((diagnosis and diagnosis.message_primary) or cause).split())
             sentence = without_secrets(sentence, self._given)
-            raise DatabaseUnavailableError(f"{self.name}: {sentence or type(cause).__name__}") from error
+            line = f"{self.name}: {sentence or type(cause).__name__}"
+            if is_defect(error):
+                raise DefectError(f"{line}: this is a defect of modelservice") from error
+            raise DatabaseUnavailableError(line) from error

@@ -50,6 +50,8 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
         # No prepared statements: a pooler before the database may give each transaction another connection.
         connect_args={**arguments, "prepare_threshold": None},
         json_serializer=canonical_json,
+        # Errors go into logs.
+        hide_parameters=True,
         # All reads of a transaction see one state. A write sees what was committed before it got the lock.
         isolation_level="REPEATABLE READ" if reading else "READ COMMITTED",
         **({"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0} if kept else {"poolclass": NullPool}),
@@ -72,6 +74,10 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
         connection = BoundedConnection.connect(*arguments, **parameters)
         connection.patience = _STATEMENT_TIMEOUTS[access] + _GRACE
         return connection
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def answered(connection: Connection, *_: object) -> None:
+        connection.info["answered"]()
 
     return engine
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, select
 
 from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
@@ -15,14 +16,17 @@ from modelservice.errors import DatabaseBehindError
 from modelservice.store.database import Database
 from modelservice.store.rows import client_from_row, key_from_row, model_from_row, organization_model_from_row
 from modelservice.store.schema import require_current
+from modelservice.store.table_reader import Rows, TableReader, Unreadable
 from modelservice.store.tables import api_keys, clients, models, organization_models, revisions
 
-# Rows that are fetched at a time: what is made of them takes about a millisecond.
-_CHUNK: Final = 50
+# The tables of which servers hold the rows.
+SYSTEM_MODELS: Final = models.name
+ORGANIZATION_MODELS: Final = organization_models.name
+HELD: Final = (SYSTEM_MODELS, ORGANIZATION_MODELS, api_keys.name, clients.name)
+# Columns for writers alone.
+WRITERS: Final = ("source", "sources")
 # How many revisions back a server recognizes as its own past.
 _REMEMBERED: Final = 1_000
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,12 @@ class Changes:
         organization_models: Organizations' models made or changed.
         keys: API keys made or changed, revoked ones too.
         clients: Clients made or changed.
-        deleted_models: The UUIDs of deleted models, of either kind.
-        deleted_keys: The ids of deleted keys.
-        deleted_clients: The ids of deleted clients.
+        deleted_models: The UUIDs of deleted models, of either kind, and of those that cannot be read: what is held of
+            them is not to be served any longer.
+        deleted_keys: The ids of keys, likewise.
+        deleted_clients: The ids of clients, likewise.
+        unreadable: The rows that cannot be read.
+        rows: The rows that these changes come from, as table and id. Empty when the changes are complete.
     """
 
     revision: Revision
@@ -72,6 +79,8 @@ class Changes:
     deleted_models: frozenset[UUID]
     deleted_keys: frozenset[str]
     deleted_clients: frozenset[str]
+    unreadable: tuple[Unreadable, ...] = ()
+    rows: frozenset[tuple[str, str]] = frozenset()
 
 
 def read_changes(database: Database, held: Revision | None, pause: Callable[[], None] = lambda: None) -> Changes | None:
@@ -80,7 +89,7 @@ def read_changes(database: Database, held: Revision | None, pause: Callable[[], 
     Args:
         database: The database.
         held: The state that the caller holds, or None for none.
-        pause: Called after every few rows, so that a long read can let others work.
+        pause: Called after every few rows, so that a long read can let others work, and after every answer of Postgres.
 
     Returns:
         What is new since then; everything when the caller holds nothing, or a state that is not in the database's
@@ -91,7 +100,7 @@ def read_changes(database: Database, held: Revision | None, pause: Callable[[], 
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database cannot be read now.
     """
-    with database.transaction() as connection:
+    with database.transaction(pause) as connection:
         if held is None:
             require_current(connection, database.name)
         # One question, for each of many a day: what is new, and whether what is held is still in the history.
@@ -104,52 +113,43 @@ def read_changes(database: Database, held: Revision | None, pause: Callable[[], 
         complete = held is None or not (held in history or _in_history(connection, held))
         since = _NO_REVISION if held is None or complete else held
         revision = _with_past(newest, since, history, since.secret or _secret(connection))
-        return _changes(_Reader(connection, since.number, pause), revision, complete)
+        return _changes(TableReader(connection, since.number, pause), revision, complete)
 
 
-def _changes(reader: _Reader, revision: Revision, complete: bool) -> Changes:  # noqa: FBT001  (what it makes says it)
-    system, deleted_system = reader.read(models, model_from_row)
-    owned, deleted_owned = reader.read(organization_models, organization_model_from_row)
-    keys, deleted_keys = reader.read(api_keys, key_from_row)
-    machines, deleted_machines = reader.read(clients, client_from_row)
+def _changes(reader: TableReader, revision: Revision, complete: bool) -> Changes:  # noqa: FBT001  (what it makes says it)
+    system = reader.read(models, model_from_row, without=WRITERS)
+    owned = reader.read(organization_models, organization_model_from_row)
+    keys = reader.read(api_keys, key_from_row)
+    machines = reader.read(clients, client_from_row)
+    tables: list[Rows[Any]] = [system, owned, keys, machines]
     return Changes(
         revision=revision,
         complete=complete,
-        models=system,
-        organization_models=owned,
-        keys=keys,
-        clients=machines,
-        deleted_models=frozenset(map(UUID, deleted_system | deleted_owned)),
-        deleted_keys=deleted_keys,
-        deleted_clients=deleted_machines,
+        models=tuple(system.found),
+        organization_models=tuple(owned.found),
+        keys=tuple(keys.found),
+        clients=tuple(machines.found),
+        deleted_models=_uuids(_gone(system) | _gone(owned)),
+        deleted_keys=_gone(keys),
+        deleted_clients=_gone(machines),
+        unreadable=tuple(row for rows in tables for row in rows.unreadable),
+        rows=frozenset((name, row_id) for name, rows in zip(HELD, tables, strict=True) for row_id in rows.ids)
+        if not complete
+        else frozenset(),
     )
 
 
-class _Reader:
-    """Reads the rows that changed since a revision, a few at a time."""
+def _gone(rows: Rows[Any]) -> frozenset[str]:
+    return frozenset(rows.deleted | {row.id for row in rows.unreadable})
 
-    def __init__(self, connection: Connection, since: int, pause: Callable[[], None]) -> None:
-        # All there is does not fit into memory twice. What is new comes at once: a cursor costs three more questions.
-        self._connection = connection if since else connection.execution_options(stream_results=True)
-        self._since = since
-        self._pause = pause
 
-    def read(self, table: Table, make: Callable[[Mapping[str, Any]], T]) -> tuple[tuple[T, ...], frozenset[str]]:
-        """Returns what rows of a table hold, and the ids of those that are deleted."""
-        found: list[T] = []
-        deleted: set[str] = set()
-        names = table.columns.keys()
-        query = select(table).where(table.c.revision > self._since)
-        for rows in self._connection.execute(query).partitions(_CHUNK):
-            for values in rows:
-                # Plain: what the library adds to a row is paid a hundred thousand times.
-                row = dict(zip(names, values, strict=True))
-                if row["deleted"]:
-                    deleted.add(row["id"])
-                else:
-                    found.append(make(row))
-            self._pause()
-        return tuple(found), frozenset(deleted)
+def _uuids(ids: Iterable[str]) -> frozenset[UUID]:
+    found = set()
+    for row_id in ids:
+        # Nothing is held under an id that is no UUID.
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            found.add(UUID(row_id))
+    return frozenset(found)
 
 
 def _history(connection: Connection, since: int, most: int = _REMEMBERED) -> list[Revision]:

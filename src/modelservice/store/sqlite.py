@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -35,7 +35,12 @@ def sqlite_engine(url: URL, access: Access) -> Engine:
         access: What the connections may do.
     """
     engine = create_engine(
-        url, creator=lambda: connect(url, access), poolclass=NullPool, json_serializer=canonical_json
+        url,
+        creator=lambda: connect(url, access),
+        poolclass=NullPool,
+        json_serializer=canonical_json,
+        # Errors go into logs.
+        hide_parameters=True,
     )
 
     # Python's driver starts no transaction for a SELECT, so that two of them could see two states.
@@ -125,3 +130,24 @@ def _adopt_page_size(source: sqlite3.Connection, target: sqlite3.Connection) -> 
     (size,) = target.execute("PRAGMA page_size").fetchone()
     if (size,) != source.execute("PRAGMA page_size").fetchone():
         source.executescript(f"PRAGMA journal_mode = DELETE; PRAGMA page_size = {size}; VACUUM")
+
+
+@contextlib.contextmanager
+def texts_decoded(connection: Connection, errors: str) -> Iterator[None]:
+    """Decodes texts here rather than in the driver, whose error cannot be told from the database's.
+
+    It costs a call for each text. Nothing happens on Postgres, which stores no text that is not valid.
+
+    Args:
+        connection: The connection.
+        errors: What to do about a text that is not UTF-8, as `bytes.decode` takes it.
+    """
+    driver = connection.connection.dbapi_connection
+    if not isinstance(driver, sqlite3.Connection):
+        yield
+        return
+    driver.text_factory = lambda text: text.decode(errors=errors)
+    try:
+        yield
+    finally:
+        driver.text_factory = str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,8 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from modelservice.background import Task
 
 # In seconds. An answer from memory takes less than a millisecond; the rest is for machines that have too much to do.
 _BUCKETS: Final = (
@@ -35,11 +37,13 @@ class State:
         system_models: How many it holds.
         organization_models: The same, of all organizations.
         keys: API keys that it holds, revoked ones too.
+        left_out: Rows that it leaves out because they cannot be used, by table.
         age: Since the database was last read, in seconds.
         refresh_failures: How often it could not be.
         certificate_expires: Until when the certificate of the gRPC port is valid, in seconds since 1970; None without
             TLS there.
         log_lines_dropped: How many lines of the log were dropped, because they could not be written.
+        tasks: What it does in the background.
     """
 
     ready: bool
@@ -47,10 +51,12 @@ class State:
     system_models: int
     organization_models: int
     keys: int
+    left_out: Mapping[str, int]
     age: float
     refresh_failures: int
     certificate_expires: float | None
     log_lines_dropped: int
+    tasks: Sequence[Task]
 
 
 class Metrics:
@@ -144,6 +150,14 @@ class _StateCollector(Collector):
         models.add_metric(["organization"], state.organization_models)
         yield models
         yield GaugeMetricFamily("modelservice_catalogue_keys", "API keys that are held, revoked ones too.", state.keys)
+        left_out = GaugeMetricFamily(
+            "modelservice_catalogue_quarantined_rows",
+            "Rows that are left out because they cannot be read or rendered.",
+            labels=["table"],
+        )
+        for table, count in state.left_out.items():
+            left_out.add_metric([table], count)
+        yield left_out
         yield GaugeMetricFamily(
             "modelservice_catalogue_age_seconds", "Since the database was last read, or the start.", state.age
         )
@@ -163,3 +177,14 @@ class _StateCollector(Collector):
             "Lines of the log that were dropped, because they could not be written.",
             state.log_lines_dropped,
         )
+        failures = CounterMetricFamily(
+            "modelservice_task_failures", "How often a background task failed, foreseen or not.", labels=["task"]
+        )
+        failing = GaugeMetricFamily(
+            "modelservice_task_failing", "Whether the last run of a background task failed.", labels=["task"]
+        )
+        for task in state.tasks:
+            failures.add_metric([task.name], task.failures)
+            failing.add_metric([task.name], task.failing)
+        yield failures
+        yield failing

@@ -170,3 +170,15 @@ def test_nobody_listening_is_one_sentence() -> None:
             read_changes(Database(url, Access.READ), None)
     assert "\n" not in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+def test_a_right_that_is_missing_is_no_defect(cluster: Cluster) -> None:
+    url = cluster.database()
+    name = url.rpartition("/")[2]
+    cluster.run_sql(f"CREATE ROLE reader_of_{name} LOGIN PASSWORD 'not-a-secret'")
+    reader = Database(url.replace("//modelservice:", f"//reader_of_{name}:"), Access.READ)
+
+    with pytest.raises(DatabaseUnavailableError, match="permission denied"):
+        read_changes(reader, None)
+    cluster.run_sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_of_{name}", name)
+    assert read_changes(reader, None)

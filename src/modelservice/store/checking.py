@@ -1,0 +1,201 @@
+"""Looks for what is wrong in a database: its file, its schema, its references, and rows that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Column, Connection, Table, false, func, or_, select
+from sqlalchemy.exc import DatabaseError
+
+from modelservice.domain.values import check_number, check_text
+from modelservice.errors import DatabaseUnavailableError, InvalidValueError
+from modelservice.store.database import Database
+from modelservice.store.reading import WRITERS
+from modelservice.store.rows import organization_from_row
+from modelservice.store.schema import VERSION_TABLE, require_current
+from modelservice.store.sqlite import texts_decoded
+from modelservice.store.table_reader import TableReader, id_of, shown_id
+from modelservice.store.tables import (
+    api_keys,
+    audit,
+    clients,
+    head,
+    metadata,
+    models,
+    organization_models,
+    organizations,
+    revisions,
+)
+
+PROBLEM: Final = "problem"
+WARNING: Final = "warning"
+
+# Who refers to whom, beside the revision that every row has.
+_REFERENCES: Final[tuple[tuple[Column[Any], Table], ...]] = (
+    (api_keys.c.organization_id, organizations),
+    (clients.c.organization_id, organizations),
+    (organization_models.c.organization_id, organizations),
+    (organization_models.c.parent_id, models),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong.
+
+    Attributes:
+        severity: `PROBLEM` or `WARNING`.
+        table: The table; None for what concerns none.
+        id: The row's id; None for what concerns no single row.
+        reason: What is wrong. It repeats no value.
+    """
+
+    severity: str
+    table: str | None
+    id: str | None
+    reason: str
+
+
+def inspect(database: Database) -> list[Finding]:
+    """Looks at everything but the rows that servers hold, whose reading is `reading.read_changes`.
+
+    Args:
+        database: The database.
+
+    Raises:
+        SchemaMismatchError: The database does not have this version's schema.
+        DatabaseUnavailableError: The database cannot be read at all.
+    """
+    findings: list[Finding] = []
+    try:
+        with database.transaction() as connection:
+            require_current(connection, database.name)
+            findings += _file(connection)
+            schema = list(_schema(connection))
+            findings += schema
+            # Questions about columns that are not there say nothing.
+            if not any(finding.severity == PROBLEM for finding in schema):
+                with texts_decoded(connection, "backslashreplace"):
+                    findings += _references(connection)
+                findings += _rows(connection)
+    except DatabaseUnavailableError as error:
+        if not findings:
+            raise
+        findings.append(Finding(PROBLEM, None, None, str(error)))
+    return findings
+
+
+def count_rows(database: Database) -> dict[str, int]:
+    """Returns how many rows each table has, deleted ones too."""
+    with database.transaction() as connection:
+        return {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (models, organization_models, organizations, api_keys, clients, revisions, audit)
+        }
+
+
+def _file(connection: Connection) -> Iterator[Finding]:
+    if connection.dialect.name != "sqlite":
+        return
+    try:
+        lines = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    except DatabaseError as error:
+        # Too much of it is damaged to say what.
+        yield Finding(PROBLEM, None, None, f"integrity_check: {error.orig}")
+        return
+    for line in lines:
+        if line != "ok":
+            yield Finding(PROBLEM, None, None, f"integrity_check: {' '.join(line.split())}")
+    # The driver's own number of a row is nothing to look for; the references are looked at by id below.
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    for table, target in sorted({(row[0], row[2]) for row in broken}):
+        count = sum((row[0], row[2]) == (table, target) for row in broken)
+        yield Finding(PROBLEM, table, None, f"foreign_key_check: rows that refer to no row of {target}: {count}")
+
+
+def _schema(connection: Connection) -> Iterator[Finding]:
+    from alembic.autogenerate import compare_metadata  # noqa: PLC0415  (slow to load)
+    from alembic.migration import MigrationContext  # noqa: PLC0415
+
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    for difference in compare_metadata(context, metadata):
+        # Those of one column come as a list.
+        for one in difference if isinstance(difference, list) else [difference]:
+            yield _difference(*one)
+
+
+def _difference(kind: str, *details: Any) -> Finding:  # noqa: ANN401  (as Alembic has it)
+    action, _, what = kind.partition("_")
+    if action == "modify":
+        _, table, column, _, found, expected = details
+        return Finding(PROBLEM, table, None, f"column {column}: {what} is {found!r}: must be {expected!r}")
+    item = details[-1]
+    table = item.name if what == "table" else getattr(item, "table", None) is not None and item.table.name
+    thing = what if what == "table" else f"{what} {item.name}"
+    # The next version's schema, which this one can read, has more. So may have one with an index of its operator's.
+    if action == "add":
+        return Finding(PROBLEM, table or None, None, f"{thing} is missing")
+    return Finding(WARNING, table or None, None, f"{thing} is not this version's")
+
+
+def _references(connection: Connection) -> Iterator[Finding]:
+    for column, target in _REFERENCES:
+        table = column.table
+        key = id_of(target)
+        query = (
+            select(id_of(table), key)
+            .select_from(table.outerjoin(target, column == key))
+            .where(table.c.deleted.is_(false()), column.is_not(None), or_(key.is_(None), target.c.deleted))
+        )
+        for row_id, found in connection.execute(query):
+            what = "does not exist" if found is None else "is deleted"
+            yield Finding(PROBLEM, table.name, shown_id(row_id), f"{column.name}: the row of {target.name} {what}")
+    for table in metadata.sorted_tables:
+        if table is not head and "revision" in table.c:
+            unknown = table.c.revision.not_in(select(revisions.c.number))
+            for (row_id,) in connection.execute(select(id_of(table)).where(unknown)):
+                yield Finding(PROBLEM, table.name, shown_id(row_id), "revision: does not exist")
+    numbers = connection.execute(select(head.c.revision)).scalars().all()
+    if numbers != [connection.execute(select(func.coalesce(func.max(revisions.c.number), 0))).scalar()]:
+        yield Finding(PROBLEM, head.name, None, "revision: must be that of the last write")
+
+
+def _rows(connection: Connection) -> Iterator[Finding]:
+    reader = TableReader(connection, 0, lambda: None)
+    others = [column.name for column in models.columns if column.name not in ("id", "deleted", *WRITERS)]
+    for rows in (
+        reader.read(organizations, organization_from_row),
+        reader.read(revisions, _check_revision),
+        reader.read(audit, _check_audit),
+        reader.read(models, _check_sources, without=others),
+    ):
+        for row in rows.unreadable:
+            yield Finding(PROBLEM, row.table, shown_id(row.id), row.reason)
+
+
+def _check_revision(row: Mapping[str, Any]) -> None:
+    _check(row, "token", lambda what, token: check_text(what, token, shortest=1, longest=32))
+    _check(row, "created", check_number)
+
+
+def _check_audit(row: Mapping[str, Any]) -> None:
+    _check(row, "created", check_number)
+    for name in ("actor", "action", "subject"):
+        _check(row, name, lambda what, text: check_text(what, text, shortest=0, longest=10**9))
+    if not isinstance(row["detail"], dict):
+        raise InvalidValueError("detail: is not a JSON object", "detail")
+
+
+def _check_sources(row: Mapping[str, Any]) -> None:
+    _check(row, "source", lambda what, text: check_text(what, text, shortest=0, longest=10**9))
+    if not isinstance(row["sources"], dict):
+        raise InvalidValueError("sources: is not a JSON object", "sources")
+
+
+def _check(row: Mapping[str, Any], column: str, check: Callable[[str, Any], None]) -> None:
+    try:
+        check(column, row[column])
+    except InvalidValueError as error:
+        raise InvalidValueError(str(error), column) from None
