@@ -20,6 +20,21 @@ def test_the_defaults_are_loopback_and_sqlite() -> None:
     assert ("127.0.0.1", 9464) == settings.metrics_address
 
 
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [("[::ffff:127.0.0.1]:5", "127.0.0.1"), ("[::ffff:7f00:1]:5", "127.0.0.1"), ("[::ffff:1.2.3.4]:5", "1.2.3.4")],
+)
+def test_an_ipv4_address_written_as_an_ipv6_one_is_the_ipv4_address(text: str, host: str) -> None:
+    assert Address(host, 5) == load({"MODELSERVICE_HTTP_ADDRESS": text}).http_address
+
+
+def test_all_addresses_are_no_loopback_however_they_are_written() -> None:
+    settings = load({"MODELSERVICE_HTTP_ADDRESS": "[::ffff:0.0.0.0]:5"})
+
+    with pytest.raises(InvalidSettingError, match="is not loopback"):
+        settings.tls.require_edge(settings.http_address)
+
+
 def test_an_empty_setting_is_not_set() -> None:
     assert load({}) == load({setting.name: "" for setting in SETTINGS})
 
