@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from modelservice.config import load
-from modelservice.edge.configuration import Edge, in_script
+from modelservice.edge.configuration import Edge, in_script, write_configuration
 from modelservice.edge.processes import find_envoy
 from tests.conftest import prepare
 from tests.contract.test_errors import GET, LIST, bearer, call, unknown_model
@@ -40,8 +40,9 @@ def envoy(place: Place, configuration: Path, folder: Path) -> Iterator[None]:
 
 
 def answers(place: Place) -> bool:
+    """Says whether Envoy is up: it opens all of its listeners at once, and this one has no TLS."""
     try:
-        return place.rest("/healthz").status in (200, 503)
+        return place.health().status in (200, 503)
     except OSError:
         return False
 
@@ -89,9 +90,10 @@ def test_without_a_server_everything_says_unavailable(place: Place, tmp_path_fac
 def test_the_source_works_as_it_stands(place: Place) -> None:
     # As `envoy -c envoy.yaml` in this folder, but for the ports, which may be in use where the tests run.
     text = (ROOT / "envoy.yaml").read_text()
-    for port, mine, times in ((8080, place.http_port, 1), (9901, place.admin_port, 2), (50051, place.grpc_port, 1)):
+    ports = {8080: place.http_port, 8081: place.health_port, 9901: place.admin_port, 50051: place.grpc_port}
+    for port, mine in ports.items():
         text, count = re.subn(rf"port_value: {port}\b", f"port_value: {mine}", text)
-        assert times == count
+        assert (2 if port == 9901 else 1) == count
     configuration = place.folder / "envoy.yaml"
     configuration.write_text(text)
     keys = prepare(place)
@@ -146,6 +148,18 @@ def test_the_configuration_is_found_wherever_it_lies(place: Place) -> None:
 
     with envoy(place, out / "envoy.yaml", place.folder):
         pass
+
+
+@pytest.mark.parametrize(
+    ("files", "connections"), [(None, 10_000), (256, 128), (2_000, 1_000), (5_000, 4_000), (1_000_000, 10_000)]
+)
+def test_callers_never_use_up_the_files_that_envoy_may_open(
+    tmp_path: Path, files: int | None, connections: int
+) -> None:
+    written = write_configuration(Edge.of(load({}), files_max=files), tmp_path, tmp_path)
+
+    _, monitor = yaml.safe_load(written.read_text())["overload_manager"]["resource_monitors"]
+    assert connections == monitor["typed_config"]["max_active_downstream_connections"]
 
 
 def test_the_source_says_what_the_defaults_mean() -> None:

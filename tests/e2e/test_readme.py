@@ -192,6 +192,7 @@ def test_its_limits_are_envoys() -> None:
 
     assert "max_request_bytes: 65536" in text
     assert "Body or message: 64 KB" in README
+    assert f"Request headers within {settings['request_headers_timeout'].removesuffix('s')} seconds" in README
     assert f"Envoy waits for\n  them itself, {settings['request_timeout'].removesuffix('s')} seconds" in README
 
 

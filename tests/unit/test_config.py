@@ -16,6 +16,7 @@ def test_the_defaults_are_loopback_and_sqlite() -> None:
     assert "sqlite:///modelservice.db" == settings.database_url
     assert ("127.0.0.1", 50051) == settings.grpc_address
     assert ("127.0.0.1", 8080) == settings.http_address
+    assert ("127.0.0.1", 8081) == settings.health_address
     assert ("127.0.0.1", 9901) == settings.envoy_admin_address
     assert ("127.0.0.1", 9464) == settings.metrics_address
 
@@ -56,6 +57,7 @@ WRONG = {
     ],
     "GRPC_ADDRESS": ["50051", "localhost:50051", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "256.0.0.1:1", "::1:5"],
     "HTTP_ADDRESS": ["[127.0.0.1]:80", "[::1]", "127.0.0.1:80 ", "http://127.0.0.1:80"],
+    "HEALTH_ADDRESS": ["8081", "none", "127.0.0.1:0"],
     "ENVOY_ADMIN_ADDRESS": ["x"],
     "METRICS_ADDRESS": ["9464", "none", "OFF", "127.0.0.1:0"],
     "REST_RENDERING": ["READY", "json"],

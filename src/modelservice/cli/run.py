@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 
 import click
@@ -52,7 +53,9 @@ def run(*, demo: bool, count: int) -> None:
     if demo:
         _prepare_demo(settings)
     workers = Workers(settings, count, telemetry.make_log(sys.stderr, settings.log_level, settings.log_format))
-    edge = Edge.of(settings, workers.upstreams)
+    # Envoy raises its limit of open files as far as it may.
+    _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
+    edge = Edge.of(settings, workers.upstreams, files_max=None if files_max == resource.RLIM_INFINITY else files_max)
     with Processes(envoy, edge, workers, stop.hurried) as processes:
         if processes.wait_until_ready(settings.http_address.reachable(), stop.requested):
             if demo:
@@ -66,9 +69,10 @@ def _addresses(settings: Settings, count: int) -> list[tuple[str, Address]]:
     """Returns where something will listen, each with the setting that says so."""
     addresses = [item for number in range(count) for item in worker_addresses(settings, number).items()]
     own = [
-        (config.PREFIX + field.upper(), getattr(settings, field)) for field in ("http_address", "envoy_admin_address")
+        (config.PREFIX + field.upper(), getattr(settings, field))
+        for field in ("http_address", "health_address", "envoy_admin_address")
     ]
-    return addresses + own
+    return addresses + [(setting, address) for setting, address in own if address]
 
 
 def _url(settings: Settings) -> str:

@@ -32,6 +32,8 @@ _FOUND_AT: Final = "src/modelservice/edge"
 _MB: Final = 1024 * 1024
 # How many requests may be under way to servers that are named, however many they are.
 _REQUESTS_OF_NAMES: Final = 1000
+# What Envoy may have open beside its callers' connections: health checks, connections to servers, files of its own.
+_OTHER_FILES: Final = 1000
 
 # What the transcoder calls for a REST path, by the setting `rest_rendering`.
 _SERVICES: Final = {"ready": "modelservice.rest.v1.RestService", "transcoder": "modelservice.v1.ModelService"}
@@ -43,6 +45,7 @@ class Edge:
 
     Attributes:
         http: Where it listens: IP address and port.
+        health: Where it answers health checks alone; None for nowhere.
         admin: Where its administration listens.
         upstreams: The servers behind it: IP addresses or names, and ports.
         rest_rendering: Who makes REST's JSON: `ready` or `transcoder`.
@@ -54,9 +57,11 @@ class Edge:
         trust: How it talks TLS to the servers; None for plain text.
         cors_origins: Whose pages may ask from a browser.
         memory_max: What its heap may take, in MB.
+        files_max: How many files it may have open; None for as many as the source's limit of connections needs.
     """
 
     http: tuple[str, int]
+    health: tuple[str, int] | None
     admin: tuple[str, int]
     upstreams: Sequence[tuple[str, int]]
     rest_rendering: str
@@ -68,12 +73,14 @@ class Edge:
     trust: Upstream | None
     cors_origins: Sequence[str]
     memory_max: int
+    files_max: int | None = None
 
     @classmethod
-    def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = ()) -> Self:
+    def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = (), *, files_max: int | None = None) -> Self:
         """Returns what the settings say; without upstreams, the one server is this machine's."""
         return cls(
             http=settings.http_address,
+            health=settings.health_address,
             admin=settings.envoy_admin_address,
             upstreams=upstreams or (settings.grpc_address.reachable(),),
             rest_rendering=settings.rest_rendering,
@@ -85,6 +92,7 @@ class Edge:
             trust=settings.tls.upstream,
             cors_origins=settings.cors_origins,
             memory_max=settings.envoy_memory_max,
+            files_max=files_max,
         )
 
 
@@ -120,11 +128,18 @@ def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
 
 def _configured(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str, Any]:
     source["admin"]["address"] = _address(edge.admin)
-    heap = source["overload_manager"]["resource_monitors"][0]["typed_config"]
+    heap, connections = (monitor["typed_config"] for monitor in source["overload_manager"]["resource_monitors"])
     heap["max_heap_size_bytes"] = edge.memory_max * _MB
+    if edge.files_max is not None:
+        most = connections["max_active_downstream_connections"]
+        connections["max_active_downstream_connections"] = min(most, _connections(edge.files_max))
     resources_ = source["static_resources"]
-    listener = resources_["listeners"][0]
-    listener["address"] = _address(edge.http)
+    listener, health = resources_["listeners"]
+    listener["address"] = _listening(edge.http)
+    if edge.health:
+        health["address"] = _listening(edge.health)
+    else:
+        resources_["listeners"].remove(health)
     if sys.platform != "linux":
         # Its option has another number elsewhere.
         del listener["socket_options"]
@@ -168,6 +183,19 @@ def in_script(edge: Edge, found_at: Path) -> list[tuple[str, str]]:
         ("Authorization, Accept-Encoding", f"Authorization, Accept-Encoding{organization}{origin}"),
         ("bytes = 134217728", f"bytes = {edge.memory_max * _MB // 8}"),
     ]
+
+
+def _connections(files: int) -> int:
+    """Returns how many connections fit into so many open files: the rest is for everything else."""
+    return files - min(files // 2, _OTHER_FILES)
+
+
+def _listening(address: tuple[str, int]) -> dict[str, Any]:
+    """Returns an address to listen at. `::` takes IPv4 as well, as it does for the servers."""
+    listening = _address(address)
+    if ipaddress.ip_address(address[0]) == ipaddress.ip_address("::"):
+        listening["socket_address"]["ipv4_compat"] = True
+    return listening
 
 
 def _address(address: tuple[str, int]) -> dict[str, Any]:
