@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,7 +91,7 @@ class Place:
 
     def __post_init__(self) -> None:
         self.grpc_port, self.metrics_port = neighbouring_ports(2), neighbouring_ports(2)
-        self.http_port, self.admin_port = free_ports(2)
+        self.http_port, self.health_port, self.admin_port = free_ports(3)
         self.grpc = f"127.0.0.1:{self.grpc_port}"
         self.http = f"127.0.0.1:{self.http_port}"
         self.database_url = f"sqlite:///{self.folder / 'test.db'}"
@@ -101,6 +103,7 @@ class Place:
             "MODELSERVICE_DATABASE_URL": self.database_url,
             "MODELSERVICE_GRPC_ADDRESS": self.grpc,
             "MODELSERVICE_HTTP_ADDRESS": self.http,
+            "MODELSERVICE_HEALTH_ADDRESS": f"127.0.0.1:{self.health_port}",
             "MODELSERVICE_ENVOY_ADMIN_ADDRESS": f"127.0.0.1:{self.admin_port}",
             "MODELSERVICE_METRICS_ADDRESS": f"127.0.0.1:{self.metrics_port}",
             # No test waits for a drain that it is not about.
@@ -137,9 +140,10 @@ class Place:
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
         source: str = "127.0.0.1",
+        port: int | None = None,
     ) -> Response:
-        """Sends one REST request, its target as it is, from a loopback address."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, DEADLINE, (source, 0))
+        """Sends one REST request, its target as it is, from a loopback address; to Envoy, unless a port is given."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.http_port, DEADLINE, (source, 0))
         try:
             all_headers = {"authorization": f"Bearer {key}"} if key else {}
             connection.request(method, target, body=body, headers=all_headers | (headers or {}))
@@ -147,6 +151,10 @@ class Place:
             return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
         finally:
             connection.close()
+
+    def health(self, target: str = "/healthz") -> Response:
+        """Asks the listener for health checks."""
+        return self.rest(target, port=self.health_port)
 
     def ready(self) -> bool:
         """Says whether Envoy knows of a ready server."""
@@ -188,9 +196,24 @@ def statistic(place: Place | Path, name: str) -> int:
 
 
 class Process:
-    """A `modelservice` command that runs on."""
+    """A `modelservice` command that runs on.
 
-    def __init__(self, place: Place, *arguments: str, stdout: int | None = None, stderr: int | None = None) -> None:
+    Args:
+        place: Where.
+        arguments: The command and its arguments.
+        stdout: Where its standard output goes; None for a file.
+        stderr: The same of its standard error.
+        files: How many files each of its processes may have open; None for as many as this one.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        *arguments: str,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        files: int | None = None,
+    ) -> None:
         self.place = place
         self._files = [(place.folder / f"{arguments[0]}.{stream}").open("w+b") for stream in ("out", "err")]
         self.popen = subprocess.Popen(
@@ -200,6 +223,7 @@ class Process:
             stdout=self._files[0] if stdout is None else stdout,
             stderr=self._files[1] if stderr is None else stderr,
             process_group=0,
+            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_NOFILE, (files, files)) if files else None,  # noqa: PLW1509  (takes no lock)
         )
 
     @property

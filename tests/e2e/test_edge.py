@@ -42,8 +42,9 @@ def envoy(place: Place, configuration: Path, folder: Path) -> Iterator[None]:
 
 
 def answers(place: Place) -> bool:
+    """Says whether Envoy is up: it opens all of its listeners at once, and this one has no TLS."""
     try:
-        return place.rest("/healthz").status in (200, 503)
+        return place.health().status in (200, 503)
     except OSError:
         return False
 
@@ -94,6 +95,7 @@ def test_the_source_works_as_it_stands(place: Place) -> None:
     admin = place.folder / "envoy-admin.sock"
     for said, mine in (
         ("port_value: 8080", f"port_value: {place.http_port}"),
+        ("port_value: 8081", f"port_value: {place.health_port}"),
         ("port_value: 50051", f"port_value: {place.grpc_port}"),
         ("path: envoy-admin.sock", f"path: {admin}"),
     ):
@@ -155,6 +157,18 @@ def test_the_configuration_is_found_wherever_it_lies(place: Place) -> None:
 
     with envoy(place, out / "envoy.yaml", place.folder):
         pass
+
+
+@pytest.mark.parametrize(
+    ("files", "connections"), [(None, 10_000), (256, 128), (2_000, 1_000), (5_000, 4_000), (1_000_000, 10_000)]
+)
+def test_callers_never_use_up_the_files_that_envoy_may_open(
+    tmp_path: Path, files: int | None, connections: int
+) -> None:
+    written = write_configuration(Edge.of(load({}), files_max=files), tmp_path, tmp_path)
+
+    _, monitor = yaml.safe_load(written.read_text())["overload_manager"]["resource_monitors"]
+    assert connections == monitor["typed_config"]["max_active_downstream_connections"]
 
 
 def test_the_source_says_what_the_defaults_mean(tmp_path: Path) -> None:

@@ -182,8 +182,9 @@ def test_its_errors_are_the_codes() -> None:
 
 def test_its_limits_are_envoys() -> None:
     text = (ROOT / "envoy.yaml").read_text()
-    assert "# request.total_size > 32768 || size(request.headers) > 100" in text
-    assert ["32768", "100"] == re.findall(r"int64_value: (\d+)", text)
+    assert "# request.total_size - request.size > 32768 ||" in text
+    assert '# size(request.headers) > ("content-length" in request.headers ? 101 : 100)' in text
+    assert ["32768", "101", "100"] == re.findall(r"int64_value: (\d+)", text)
     assert "32 KB together, 100 headers" in README
     assert "answers = 10000, bytes = 16777216" in text
     assert "10,000 answers and 16 MB at most" in README
@@ -193,6 +194,7 @@ def test_its_limits_are_envoys() -> None:
 
     assert "max_request_bytes: 65536" in text
     assert "Body or message: 64 KB" in README
+    assert f"Request headers within {settings['request_headers_timeout'].removesuffix('s')} seconds" in README
     assert f"Envoy waits for\n  them itself, {settings['request_timeout'].removesuffix('s')} seconds" in README
 
 

@@ -136,7 +136,7 @@ def test_what_it_started_does_not_outlive_it(place: Place) -> None:
 @pytest.mark.parametrize(
     ("command", "setting"),
     [
-        *(("run", setting) for setting in ("GRPC_ADDRESS", "HTTP_ADDRESS", "ENVOY_ADMIN_ADDRESS", "METRICS_ADDRESS")),
+        *(("run", f"{name}_ADDRESS") for name in ("GRPC", "HTTP", "HEALTH", "ENVOY_ADMIN", "METRICS")),
         *(("serve", setting) for setting in ("GRPC_ADDRESS", "METRICS_ADDRESS")),
     ],
 )
@@ -144,6 +144,7 @@ def test_a_taken_port_is_one_line_that_names_the_setting(place: Place, setting: 
     ports = {
         "GRPC_ADDRESS": place.grpc_port,
         "HTTP_ADDRESS": place.http_port,
+        "HEALTH_ADDRESS": place.health_port,
         "ENVOY_ADMIN_ADDRESS": place.admin_port,
         "METRICS_ADDRESS": place.metrics_port,
     }

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import socket
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,35 @@ def changed(place: Place, change: Callable[[dict[str, Any], dict[str, Any]], Non
         server.wait_for('"SERVING"')
         with envoy(place, path, place.folder):
             yield
+
+
+def crowded(limit: int, *, evicts: bool = True) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    """Returns a change that allows so many connections.
+
+    Args:
+        limit: How many.
+        evicts: Whether connections without a request still close: all as that many are approached, silent ones soon.
+    """
+
+    def change(configuration: dict[str, Any], _: dict[str, Any]) -> None:
+        manager = configuration["overload_manager"]
+        monitors = {one["name"].rpartition(".")[2]: one["typed_config"] for one in manager["resource_monitors"]}
+        monitors["global_downstream_max_connections"]["max_active_downstream_connections"] = limit
+        if not evicts:
+            actions = {one["name"].rpartition(".")[2]: one for one in manager["actions"]}
+            del actions["reduce_timeouts"]["triggers"][1]
+            configuration["static_resources"]["listeners"][0]["listener_filters_timeout"] = "60s"
+
+    return change
+
+
+def refuses(place: Place) -> bool:
+    """Says whether a new connection is ended at once."""
+    with socket.create_connection(("127.0.0.1", place.http_port), timeout=1) as one:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError, TimeoutError):
+            return one.recv(1) == b""
+    return True
 
 
 def refused(place: Place, target: str, key: str) -> Response:

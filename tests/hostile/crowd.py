@@ -51,16 +51,14 @@ class Crowd:
     """
 
     def __init__(self, port: int, request: bytes, connections: int) -> None:
+        self._port = port
         self._request = request
+        # Opened when they are needed: Envoy closes one on which nothing is asked for seconds.
+        self._unopened = connections
         self._selector = selectors.DefaultSelector()
         self._idle: list[socket.socket] = []
         # When its request was due, and what has arrived of the answer.
         self._waiting: dict[socket.socket, tuple[float, bytes]] = {}
-        for _ in range(connections):
-            one = socket.create_connection(("127.0.0.1", port), DEADLINE)
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._selector.register(one, selectors.EVENT_READ)
-            self._idle.append(one)
 
     def close(self) -> None:
         for one in (*self._idle, *self._waiting):
@@ -76,7 +74,7 @@ class Crowd:
         """
         fared, begun, asked = Fared(), time.monotonic(), 0
         while (now := time.monotonic()) < begun + seconds:
-            due = int((now - begun) * rate) - asked if rate else len(self._idle)
+            due = int((now - begun) * rate) - asked if rate else len(self._idle) + self._unopened
             for number in range(due):
                 self._send(begun + (asked + number) / rate if rate else now, fared)
             asked += due
@@ -88,12 +86,19 @@ class Crowd:
         return fared
 
     def _send(self, due: float, fared: Fared) -> None:
-        if not self._idle:
+        if not self._idle and not self._unopened:
             fared.unasked += 1
             return
-        one = self._idle.pop()
+        one = self._idle.pop() if self._idle else self._open()
         one.sendall(self._request)
         self._waiting[one] = due, b""
+
+    def _open(self) -> socket.socket:
+        one = socket.create_connection(("127.0.0.1", self._port), DEADLINE)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._selector.register(one, selectors.EVENT_READ)
+        self._unopened -= 1
+        return one
 
     def _receive(self, patience: float, fared: Fared) -> None:
         """Takes what arrives, and waits for it at most so long, in seconds."""

@@ -46,7 +46,7 @@ def test_the_source_has_the_limits_that_are_tried() -> None:
     assert 10_000 == monitors[1]["max_active_downstream_connections"]
     assert ("30s", "30s") == (LISTENER["per_connection_buffer_high_watermark_timeout"], MANAGER["stream_flush_timeout"])
     assert 0o600 == SOURCE["admin"]["address"]["pipe"]["mode"]
-    assert ("10s", "15s") == (MANAGER["request_headers_timeout"], MANAGER["request_timeout"])
+    assert ("4s", "15s") == (MANAGER["request_headers_timeout"], MANAGER["request_timeout"])
     # Streams that nobody reads stop no other: there is room for all that may be under way.
     requests = cluster["circuit_breakers"]["thresholds"][0]["max_requests"]
     assert windows["initial_connection_window_size"] >= requests * windows["initial_stream_window_size"]
@@ -94,6 +94,8 @@ def test_the_heaps_end_is_a_documented_answer(place: Place) -> None:
         assert (UNAVAILABLE, "close") == (answer.json, answer.headers["connection"])
         active = {action["name"]: statistic(place, f"overload.{action['name']}.active") for action in actions}
         assert dict.fromkeys(active, 1) == active
+        # Where health is all that is answered, that goes on.
+        assert 200 == place.health().status
         with channel(place.http) as one, pytest.raises(grpc.RpcError) as raised:
             unary(one, GET)(unknown_model(), metadata=bearer(keys.reader), timeout=DEADLINE)
         assert (grpc.StatusCode.UNAVAILABLE, "Service unavailable") == (raised.value.code(), raised.value.details())
@@ -105,6 +107,8 @@ def test_an_answer_that_is_not_taken_is_given_up(place: Place, way: str) -> None
         listener = configuration["static_resources"]["listeners"][0]
         listener["per_connection_buffer_high_watermark_timeout"] = "3s"
         manager["stream_flush_timeout"] = "3s"
+        # Nor do these readers answer pings: that would end the connection as well.
+        del manager["http2_protocol_options"]["connection_keepalive"]
 
     gauge = {
         "HTTP/1.1": r"http\.edge\.downstream_cx_tx_bytes_buffered",

@@ -173,6 +173,19 @@ def test_whom_a_trusted_proxy_names_is_who_counts(place: Place) -> None:
         )
 
 
+def test_an_ipv4_address_counts_as_one_however_a_proxy_writes_it(place: Place) -> None:
+    with running(place, rate_per_address="1", trusted_proxies="1"):
+        exhaust(place, None, headers={"x-forwarded-for": "10.0.0.1"})
+        exhaust(place, None, headers={"x-forwarded-for": "::ffff:10.0.0.2"})
+        written = ("10.0.0.1", "::ffff:10.0.0.1", "::FFFF:0a00:0001")
+        wait_until(
+            lambda: all(is_refused(place, None, headers={"x-forwarded-for": one}) for one in written),
+            "all that mean one address are refused",
+        )
+        # And no other address does.
+        assert not is_refused(place, None, headers={"x-forwarded-for": "::ffff:10.0.0.3"})
+
+
 def test_without_trusted_proxies_nobody_names_another(place: Place) -> None:
     with running(place, rate_per_address="1"):
         numbers = count()

@@ -16,9 +16,25 @@ def test_the_defaults_are_loopback_and_sqlite() -> None:
     assert "sqlite:///modelservice.db" == settings.database_url
     assert ("127.0.0.1", 50051) == settings.grpc_address
     assert ("127.0.0.1", 8080) == settings.http_address
+    assert ("127.0.0.1", 8081) == settings.health_address
     # A Unix socket.
     assert settings.envoy_admin_address is None
     assert ("127.0.0.1", 9464) == settings.metrics_address
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [("[::ffff:127.0.0.1]:5", "127.0.0.1"), ("[::ffff:7f00:1]:5", "127.0.0.1"), ("[::ffff:1.2.3.4]:5", "1.2.3.4")],
+)
+def test_an_ipv4_address_written_as_an_ipv6_one_is_the_ipv4_address(text: str, host: str) -> None:
+    assert Address(host, 5) == load({"MODELSERVICE_HTTP_ADDRESS": text}).http_address
+
+
+def test_all_addresses_are_no_loopback_however_they_are_written() -> None:
+    settings = load({"MODELSERVICE_HTTP_ADDRESS": "[::ffff:0.0.0.0]:5"})
+
+    with pytest.raises(InvalidSettingError, match="is not loopback"):
+        settings.tls.require_edge(settings.http_address)
 
 
 def test_an_empty_setting_is_not_set() -> None:
@@ -42,6 +58,7 @@ WRONG = {
     ],
     "GRPC_ADDRESS": ["50051", "localhost:50051", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "256.0.0.1:1", "::1:5"],
     "HTTP_ADDRESS": ["[127.0.0.1]:80", "[::1]", "127.0.0.1:80 ", "http://127.0.0.1:80"],
+    "HEALTH_ADDRESS": ["8081", "none", "127.0.0.1:0"],
     "ENVOY_ADMIN_ADDRESS": ["x", "0.0.0.0:9901", "[::]:9901", "10.0.0.1:9901", "/run/admin.sock"],
     "METRICS_ADDRESS": ["9464", "none", "OFF", "127.0.0.1:0"],
     "REST_RENDERING": ["READY", "json"],

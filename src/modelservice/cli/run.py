@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from typing import Final
 
 import click
@@ -61,7 +62,10 @@ def run(*, demo: bool, count: int) -> None:
     ):
         for_people = output.isatty() and telemetry.is_for_people(errors, settings.log_format)
         workers = Workers(settings, count, log)
-        edge = Edge.of(settings, workers.upstreams)
+        # Envoy raises its limit of open files as far as it may.
+        _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = None if files_max == resource.RLIM_INFINITY else files_max
+        edge = Edge.of(settings, workers.upstreams, files_max=files)
         written = EnvoyOutput(log, output, for_people=for_people)
         with Processes(envoy, edge, written, workers, stop.hurried) as processes:
             if processes.wait_until_ready(settings.http_address.reachable(), stop.requested):
@@ -74,10 +78,11 @@ def run(*, demo: bool, count: int) -> None:
 def _addresses(settings: Settings, count: int) -> list[tuple[str, Address]]:
     """Returns where something will listen, each with the setting that says so."""
     addresses = [item for number in range(count) for item in worker_addresses(settings, number).items()]
-    addresses.append((f"{config.PREFIX}HTTP_ADDRESS", settings.http_address))
-    if settings.envoy_admin_address:
-        addresses.append((f"{config.PREFIX}ENVOY_ADMIN_ADDRESS", settings.envoy_admin_address))
-    return addresses
+    own = [
+        (config.PREFIX + field.upper(), getattr(settings, field))
+        for field in ("http_address", "health_address", "envoy_admin_address")
+    ]
+    return addresses + [(setting, address) for setting, address in own if address]
 
 
 def _url(settings: Settings) -> str:

@@ -88,7 +88,7 @@ def boolean(text: str) -> bool:
 
 
 def address(text: str) -> Address:
-    """Reads an IP address with a port."""
+    """Reads an IP address with a port. An IPv4 address that is written as an IPv6 one is the IPv4 address."""
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", text)
     if match is None:
         raise ValueError
@@ -96,7 +96,8 @@ def address(text: str) -> Address:
     port = int(match[3])
     if not 1 <= port <= 65535 or (host.version == 6) != bool(match[1]):  # noqa: PLR2004  (the largest port, IP version)
         raise ValueError
-    return Address(str(host), port)
+    mapped = host.ipv4_mapped if isinstance(host, ipaddress.IPv6Address) else None
+    return Address(str(mapped or host), port)
 
 
 def address_or_off(text: str) -> Address | None:

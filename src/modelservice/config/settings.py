@@ -34,6 +34,7 @@ class Settings:
     database_url: str
     grpc_address: Address
     http_address: Address
+    health_address: Address | None
     envoy_admin_address: Address | None
     metrics_address: Address | None
     envoy_binary: str
@@ -73,6 +74,14 @@ SETTINGS: Final = (
     ),
     Setting("grpc_address", "127.0.0.1:50051", _ADDRESS_BOUNDS, "Where the gRPC server listens.", address),
     Setting("http_address", "127.0.0.1:8080", _ADDRESS_BOUNDS, "Where Envoy listens: REST, and gRPC too.", address),
+    Setting(
+        "health_address",
+        "127.0.0.1:8081",
+        f"{_ADDRESS_BOUNDS}; or off",
+        "Where Envoy answers health checks (`/healthz`, `/readyz`) in plain text, beyond all limits: whoever checks it "
+        "must reach it, and nobody else should.",
+        address_or_off,
+    ),
     Setting(
         "envoy_admin_address",
         "",

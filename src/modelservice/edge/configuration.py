@@ -37,6 +37,8 @@ _OWN: Final = 0o600
 _MB: Final = 1024 * 1024
 # How many requests may be under way to servers that are named, however many they are.
 _REQUESTS_OF_NAMES: Final = 1000
+# What Envoy may have open beside its callers' connections: health checks, connections to servers, files of its own.
+_OTHER_FILES: Final = 1000
 
 # What the transcoder calls for a REST path, by the setting `rest_rendering`.
 _SERVICES: Final = {"ready": "modelservice.rest.v1.RestService", "transcoder": "modelservice.v1.ModelService"}
@@ -48,6 +50,7 @@ class Edge:
 
     Attributes:
         http: Where it listens: IP address and port.
+        health: Where it answers health checks alone; None for nowhere.
         admin: Where its administration listens; None for a Unix socket in the folder of its configuration.
         upstreams: The servers behind it: IP addresses or names, and ports.
         rest_rendering: Who makes REST's JSON: `ready` or `transcoder`.
@@ -60,9 +63,11 @@ class Edge:
         cors_origins: Whose pages may ask from a browser.
         memory_max: What its heap may take, in MB.
         log_lines_per_second: How many lines it may log about anything but calls that succeeded; 0: all.
+        files_max: How many files it may have open; None for as many as the source's limit of connections needs.
     """
 
     http: tuple[str, int]
+    health: tuple[str, int] | None
     admin: tuple[str, int] | None
     upstreams: Sequence[tuple[str, int]]
     rest_rendering: str
@@ -75,12 +80,14 @@ class Edge:
     cors_origins: Sequence[str]
     memory_max: int
     log_lines_per_second: int
+    files_max: int | None = None
 
     @classmethod
-    def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = ()) -> Self:
+    def of(cls, settings: Settings, upstreams: Sequence[tuple[str, int]] = (), *, files_max: int | None = None) -> Self:
         """Returns what the settings say; without upstreams, the one server is this machine's."""
         return cls(
             http=settings.http_address,
+            health=settings.health_address,
             admin=settings.envoy_admin_address,
             upstreams=upstreams or (settings.grpc_address.reachable(),),
             rest_rendering=settings.rest_rendering,
@@ -93,6 +100,7 @@ class Edge:
             cors_origins=settings.cors_origins,
             memory_max=settings.envoy_memory_max,
             log_lines_per_second=settings.log_calls_per_second,
+            files_max=files_max,
         )
 
     def admin_in(self, folder: Path) -> Administration:
@@ -138,11 +146,18 @@ def write_configuration(edge: Edge, folder: Path, found_at: Path) -> Path:
 
 def _configure(source: dict[str, Any], edge: Edge, found_at: Path) -> dict[str, dict[str, Any]]:
     """Puts into the source what settings say. Returns the files that it needs besides, by name."""
-    heap = source["overload_manager"]["resource_monitors"][0]["typed_config"]
+    heap, connections = (monitor["typed_config"] for monitor in source["overload_manager"]["resource_monitors"])
     heap["max_heap_size_bytes"] = edge.memory_max * _MB
+    if edge.files_max is not None:
+        most = connections["max_active_downstream_connections"]
+        connections["max_active_downstream_connections"] = min(most, _connections(edge.files_max))
     resources_ = source["static_resources"]
-    listener = resources_["listeners"][0]
-    listener["address"] = _address(edge.http)
+    listener, health = resources_["listeners"]
+    listener["address"] = _listening(edge.http)
+    if edge.health:
+        health["address"] = _listening(edge.health)
+    else:
+        resources_["listeners"].remove(health)
     if sys.platform != "linux":
         # Its option has another number elsewhere.
         del listener["socket_options"]
@@ -189,6 +204,19 @@ def in_script(edge: Edge, found_at: Path) -> list[tuple[str, str]]:
         ("Authorization, Accept-Encoding", f"Authorization, Accept-Encoding{organization}{origin}"),
         ("bytes = 134217728", f"bytes = {edge.memory_max * _MB // 8}"),
     ]
+
+
+def _connections(files: int) -> int:
+    """Returns how many connections fit into so many open files: the rest is for everything else."""
+    return files - min(files // 2, _OTHER_FILES)
+
+
+def _listening(address: tuple[str, int]) -> dict[str, Any]:
+    """Returns an address to listen at. `::` takes IPv4 as well, as it does for the servers."""
+    listening = _address(address)
+    if ipaddress.ip_address(address[0]) == ipaddress.ip_address("::"):
+        listening["socket_address"]["ipv4_compat"] = True
+    return listening
 
 
 def _address(address: Administration) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from modelservice.edge.access_log import budget
 _EXTENSIONS: Final = "type.googleapis.com/envoy.extensions"
 _SECRET: Final = f"{_EXTENSIONS}.transport_sockets.tls.v3.Secret"
 # In seconds: how long a caller may take to greet.
-_HANDSHAKE_MAX: Final = 10
+_HANDSHAKE_MAX: Final = 3
 
 
 def secure(

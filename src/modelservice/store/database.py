@@ -39,7 +39,8 @@ class Database:
         self.access = access
         self.name = name or printable(url)
         self._given = url
-        with self.named_errors():
+        # A URL that contradicts itself is the operator's, not a defect.
+        with self.named_errors(defects=False):
             self._url = make_url(url)
             self._is_sqlite = self._url.get_backend_name() == "sqlite"
             if self._is_sqlite:
@@ -122,7 +123,7 @@ class Database:
         return None if self._is_sqlite else unencrypted_host(self._engine)
 
     @contextlib.contextmanager
-    def named_errors(self) -> Iterator[None]:
+    def named_errors(self, *, defects: bool = True) -> Iterator[None]:
         """Raises what the driver raises as `DatabaseUnavailableError`. The text has no SQL, no values, no secrets."""
         try:
             yield
@@ -134,6 +135,6 @@ class Database:
             sentence = " ".join(str((diagnosis and diagnosis.message_primary) or cause).split())
             sentence = without_secrets(sentence, self._given)
             line = f"{self.name}: {sentence or type(cause).__name__}"
-            if is_defect(error):
+            if defects and is_defect(error):
                 raise DefectError(f"{line}: this is a defect of modelservice") from error
             raise DatabaseUnavailableError(line) from error
