@@ -79,7 +79,7 @@ def test_one_that_is_overwritten_is_said_so_and_answers_go_on(place: Place) -> N
         with pytest.raises(DatabaseUnavailableError, match=r"file is not a database|malformed"):
             create_organization(place.database_url, "test", "other")
 
-        # Restored as README says: the copy in its place.
+        # Restored as docs/operations.md says: the copy in its place.
         copy.rename(file_of(place))
         server.process.wait_for(AGAIN)
         server.change(5)
