@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Settings of the service are environment variables (README, "Configuration"). ENVOY names another Envoy binary than the
+# Settings of the service are environment variables (docs/configuration.md). ENVOY names another Envoy binary than the
 # wheel's, which not every platform has.
 ifdef ENVOY
 export MODELSERVICE_ENVOY_BINARY := $(ENVOY)
@@ -85,7 +85,8 @@ $(IMAGE): $(PROTOS:%=proto/%) $(VENV)/tests-installed
 
 .PHONY: generate
 generate: OUT ?= src
-generate: $(IMAGE) ## Make the Python code, Envoy's descriptor and the OpenAPI document from proto/
+generate: DOCS_OUT ?= docs
+generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/, and the tables of the manual
 	@mkdir -p $(OUT)/modelservice/edge
 	$(call PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
 	$(call PROTOC) --plugin=$(BIN)/protoc-gen-mypy_grpc --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) \
@@ -93,17 +94,19 @@ generate: $(IMAGE) ## Make the Python code, Envoy's descriptor and the OpenAPI d
 	$(call PROTOC,-I proto/edge) --include_imports \
 		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
 	PYTHONPATH=proto/tools $(BIN)/python -m openapi $(IMAGE) tests/testdata $(OUT)/modelservice/edge/openapi.json
+	PYTHONPATH=proto/tools $(BIN)/python -m manual $(IMAGE) docs $(DOCS_OUT)
 
 .PHONY: drift
 drift: OUT := $(VENV)/generated
 drift: $(IMAGE)
 	@rm -rf $(OUT)
-	@$(MAKE) --no-print-directory generate OUT=$(OUT) >/dev/null
+	@$(MAKE) --no-print-directory generate OUT=$(OUT) DOCS_OUT=$(OUT)/docs >/dev/null
 	@cd src/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > ../../$(OUT)/committed
 	@cd $(OUT)/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > ../made
 	@diff $(OUT)/committed $(OUT)/made
 	@while read -r file; do cmp "src/modelservice/$$file" "$(OUT)/modelservice/$$file" || exit 1; done < $(OUT)/made
-	@echo "generated code is what proto/ says"
+	@diff -r -x '*.svg' docs $(OUT)/docs || { echo "tables in docs/ differ from the code: run \`make generate\`"; exit 1; }
+	@echo "generated files are up to date"
 
 # The newest release, with which today's API must be compatible. RestService is Envoy's alone, and may change.
 RELEASED := proto/released/0.1.binpb

@@ -30,7 +30,7 @@ def test_a_key_works_and_ends_within_a_second(service: Service, record_property:
     revoke_key(place.database_url, "test", key.id)
     revoked = seconds_until(lambda: place.rest("/v1/models", key.text).status == 401)
 
-    # Not asserted: what a busy machine adds is its own. README says what was measured.
+    # Not asserted: what a busy machine adds is its own. docs/performance.md has what was measured.
     record_property("seconds", (made, revoked))
 
 

@@ -23,7 +23,7 @@ from tests.harness import Place, Process, channel, streaming, wait_until
 
 CHECK = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"
-# In seconds. What is measured is in README; this is where "held up" begins even on a busy machine.
+# In seconds. What is measured is in docs/security.md; this is where "held up" begins even on a busy machine.
 AT_ONCE = 2.0
 
 

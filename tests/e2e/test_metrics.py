@@ -16,9 +16,9 @@ from modelservice import errors
 from modelservice.manage.models import create_model
 from tests.conftest import Keys, prepare
 from tests.contract.test_errors import GET, LIST, Metadata, bearer, call, unknown_model
-from tests.e2e.test_readme import rows
 from tests.harness import DEADLINE, Place, Process, channel, unary, wait_until
 from tests.issuer import Issuer, member, sign
+from tests.support.manual import rows
 
 # Stands in all that these tests send, and nowhere else.
 MARK = "marked"
@@ -134,7 +134,7 @@ def test_no_label_holds_what_a_caller_sent(counted: Counted) -> None:
     assert "unknown" in {label for name, label in labels if name == "method"}
 
 
-def test_readme_has_the_metrics(counted: Counted) -> None:
+def test_the_manual_has_the_metrics(counted: Counted) -> None:
     provoke(counted)
     expected = []
     for metric in metrics(counted.place):
@@ -144,7 +144,7 @@ def test_readme_has_the_metrics(counted: Counted) -> None:
             shown = " ".join(f"`{label}`" for label in labels)
             expected.append([f"`{name}`", metric.type, shown, metric.documentation])
 
-    assert expected == rows("metric")
+    assert expected == rows("operations.md", "metric")
 
 
 def test_the_state_is_shown(counted: Counted) -> None:

@@ -30,7 +30,8 @@ from tests.authority import EXPIRED, Issued, link, mount, rename, replace
 from tests.conftest import prepare
 from tests.contract.test_errors import bearer
 from tests.e2e.test_metrics import value
-from tests.harness import DEADLINE, ROOT, Place, Process, statistic, wait_until
+from tests.harness import DEADLINE, Place, Process, statistic, wait_until
+from tests.support.manual import page
 from tests.tls import (
     AUTHORITY,
     CLIENT,
@@ -245,9 +246,9 @@ def test_no_key_is_in_a_log_or_in_what_is_written_for_envoy(secure: Secure) -> N
 
 
 def link_and_tell(folder: Path, issued: Issued) -> tuple[Path, Path]:
-    """Renews as certbot does, with README's hook."""
+    """Renews as certbot does, with the hook of docs/deployment.md."""
     files = link(folder, issued)
-    (hook,) = re.findall(r"--deploy-hook '(.*?)'", (ROOT / "README.md").read_text())
+    (hook,) = re.findall(r"--deploy-hook '(.*?)'", page("deployment.md"))
     subprocess.run(["sh", "-c", hook], env={"RENEWED_LINEAGE": str(folder)} | os.environ, check=True)
     return files
 

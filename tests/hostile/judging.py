@@ -49,7 +49,7 @@ def judge(attempt: Attempt, answer: Response, world: World) -> str:
     assert ("GET", False, None) == (attempt.method, _is_native(attempt), meant.refusal), "granted"
     if meant.place == DOCUMENT and world.document == answer.body:
         return "document"
-    # What Envoy answers by itself, from the micro-cache, it answers beyond the limit for headers (README, "Limits").
+    # What Envoy answers by itself, from the micro-cache, it answers beyond the limit for headers (docs/api.md).
     refusals = attempt.refusals if attempt.body else attempt.refusals - {errors.REQUEST_TOO_LARGE}
     assert ("reader", frozenset()) == (attempt.caller, refusals), "granted"
     return _granted(attempt, answer, meant, world)

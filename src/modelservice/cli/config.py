@@ -27,5 +27,5 @@ def config(*, as_json: bool) -> None:
         for setting in SETTINGS
     ]
     columns = ("setting", "value", "default", "unit", "bounds", "meaning")
-    # README has room for the meanings; a terminal has not.
+    # The meanings are in docs/configuration.md: a terminal has no room for them.
     print_rows(rows, columns if as_json else columns[:-1], as_json=as_json)

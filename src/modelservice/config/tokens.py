@@ -29,68 +29,68 @@ TOKEN_SETTINGS: Final = (
     Setting(
         "stytch_project_id",
         "",
-        "project-test-… or project-live-…, as Stytch's dashboard shows it",
-        "The Stytch B2B project whose JWTs are accepted. It sets the issuer, the audience, the key set and the "
-        "organization claim; a setting `MODELSERVICE_JWT_…` goes before.",
+        "the project id from Stytch's dashboard: project-test-… or project-live-…",
+        "Stytch B2B project whose JWTs are accepted. It sets issuer, audience, key set and organization claim. Each "
+        "`MODELSERVICE_JWT_…` setting overrides its part.",
         stytch_project_id,
     ),
     Setting(
         "stytch_domain",
         "",
-        "a host name, as login.example.com",
-        "The project's custom domain: an issuer as well, and where the key set is.",
+        "a host name, such as login.example.com",
+        "Custom domain of the Stytch project. It is a second issuer and the host of the key set.",
         host,
     ),
     Setting(
         "jwt_issuers",
         "",
-        "one or more texts, with spaces between them",
-        "Whose JWTs are accepted: the claim `iss`. Several are several names of one authority, whose subjects and keys "
-        "are the same.",
+        "a space-separated list",
+        "Accepted values of the claim `iss`. All of them must be names of one authority, with the same subjects and "
+        "keys.",
         words,
     ),
     Setting(
         "jwt_audience",
         "",
-        "a text without spaces",
-        "For whom the tokens must be made: the claim `aud`, or one of its texts.",
+        "text without spaces",
+        "Audience that a token must name in its claim `aud`.",
         one_word,
     ),
     Setting(
         "jwt_jwks",
         "",
-        "an https URL without user information (http on this machine alone), or the path of a file",
-        "The issuer's keys: a JSON Web Key Set.",
+        "an https URL without credentials (http only for localhost), or a file path",
+        "JSON Web Key Set of the issuer.",
         key_set_source,
     ),
     Setting(
         "jwt_organization_claim",
         "",
-        "the name of a claim; for one within another, both names with a space between them",
-        "Where a member's token names the organization. A token without this claim is a machine's.",
+        "a claim, or two names separated by a space for a nested claim",
+        "Claim that names a member's organization. A token without it belongs to a machine.",
         claim,
     ),
     Setting(
         "jwt_algorithms",
         "RS256",
-        f"one or more of {' '.join(JWT_ALGORITHMS)}, with spaces between them",
-        "How tokens may be signed.",
+        f"a space-separated list of {' '.join(JWT_ALGORITHMS)}",
+        "Accepted signature algorithms.",
         some_of(*JWT_ALGORITHMS),
     ),
     Setting(
         "jwt_leeway",
         "30",
         "0 to 300",
-        "How far the issuer's clock may be from this one's.",
+        "Tolerated clock difference between the issuer and this server.",
         number_between(0, 300),
         unit="seconds",
     ),
     Setting(
         "jwt_required_role",
         "",
-        "a text without spaces",
-        "The role that members need, among `roles` in the claim `https://stytch.com/session` or in the claim `roles`; "
-        "empty: none.",
+        "text without spaces",
+        "Role that members must have, in the claim `roles` or in `roles` within `https://stytch.com/session`. Empty "
+        "requires none.",
         one_word,
     ),
 )
@@ -129,8 +129,8 @@ def take_tokens(values: dict[str, Any]) -> Tokens | None:
         What is accepted; None when no issuer is configured.
 
     Raises:
-        InvalidSettingError: One is set without another that it needs. Half a check is none: without an audience, tokens
-            that were made for another service would be let in.
+        InvalidSettingError: One is set without another that it needs. Without an audience, for instance, tokens
+            for another service would be accepted.
     """
     project, domain = values.pop("stytch_project_id"), values.pop("stytch_domain")
     algorithms, leeway = values.pop("jwt_algorithms"), values.pop("jwt_leeway")
