@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -69,7 +70,7 @@ def test_with_json_a_wrong_setting_is_one_object(
     monkeypatch.setattr(sys, "argv", ["modelservice", "config", "--json"])
 
     assert 1 == failures.run(modelservice)
-    message = "MODELSERVICE_LOG_LEVEL: must be debug, info, warning, error"
+    message = "MODELSERVICE_LOG_LEVEL: must be debug, info, warning or error"
     assert {"error": {"message": message}} == json.loads(capsys.readouterr().err)
 
 
@@ -158,7 +159,15 @@ def test_an_interrupt_is_one_line(place: Place) -> None:
     pipe = subprocess.PIPE
     # It reads what nobody writes. Once the file is open here, the command has it open, too.
     with (
-        subprocess.Popen(command, env=place.environment, stdout=pipe, stderr=pipe, text=True) as process,
+        subprocess.Popen(
+            command,
+            env=place.environment,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            # A shell that runs the tests in the background has them ignore it.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  (takes no lock)
+        ) as process,
         file.open("w"),
     ):
         process.send_signal(signal.SIGINT)

@@ -33,8 +33,9 @@ def test_everything_else_is_not_there(service: Service, target: str, method: str
 
 def test_without_a_server_envoy_is_up_and_not_ready(place: Place) -> None:
     # No schema: the server waits for one.
+    (place.folder / "test.db").touch()
     with Process(place, "run") as process:
-        process.wait_for("does not exist: run `modelservice migrate`")
+        process.wait_for("is empty: run `modelservice migrate`")
         wait_until(lambda: listening(place), "Envoy listens")
 
         assert 200 == place.health().status

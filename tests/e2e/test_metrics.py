@@ -171,7 +171,7 @@ def test_nothing_else_is_there(counted: Counted) -> None:
 
 def test_a_server_without_a_database_shows_that_it_is_not_ready(place: Place) -> None:
     with Process(place, "serve") as process:
-        process.wait_for("does not exist: run `modelservice migrate`")
+        process.wait_for("does not exist: run `modelservice init`")
         assert [0, 0] == [value(place, "modelservice_ready"), value(place, "modelservice_catalogue_revision")]
         wait_until(lambda: value(place, "modelservice_refresh_failures_total") > 2, "failures are counted")
 

@@ -174,9 +174,10 @@ def test_a_server_that_hangs_is_replaced_first_and_the_other_serves_on(place: Pl
 
 
 def test_a_server_that_dies_before_all_were_ready_ends_the_command(place: Place) -> None:
-    # There is no database, so none gets ready.
+    # The database is empty, so none gets ready.
+    (place.folder / "test.db").touch()
     with Process(place, "run", "--workers", "2") as process:
-        wait_until(lambda: 2 == process.errors.count("does not exist: run"), "both wait for the database")
+        wait_until(lambda: 2 == process.errors.count("is empty: run"), "both wait for the database")
         os.kill(process.workers()[place.grpc_port + 1], signal.SIGKILL)
 
         assert 1 == process.popen.wait(DEADLINE)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography import x509
@@ -45,9 +47,20 @@ def on_an_unknown_curve(certificate: bytes) -> bytes:
     return b"-----BEGIN CERTIFICATE-----\n" + text + b"-----END CERTIFICATE-----\n"
 
 
+def spelled_out() -> Issued:
+    """Makes a pair whose curve, P-256, is described by its parameters rather than named."""
+    options = ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-pkeyopt", "ec_param_enc:explicit"]
+    with TemporaryDirectory() as folder:
+        key, certificate = Path(folder, "key"), Path(folder, "certificate")
+        command = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", *options, "-subj", "/CN=x"]
+        subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        return Issued(certificate.read_bytes(), key.read_bytes())
+
+
 KINDS = "must be RSA, Ed25519, or ECDSA with P-256, P-384, P-521"
 GOOD = AUTHORITY.issue()
 WRONG: dict[str, tuple[Callable[[], Issued], str]] = {
+    "a curve that is spelled out": (spelled_out, f"KEY: the key spells its curve out, rather than name it: {KINDS}"),
     "no certificate": (lambda: Issued(b"x", GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
     "an empty file": (lambda: Issued(b"", GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
     "DER": (lambda: Issued(GOOD.der, GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),

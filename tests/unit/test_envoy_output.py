@@ -60,7 +60,7 @@ def test_lines_that_nobody_read_are_reported_once_somebody_does(written: Written
 
     wait_until(lambda: os.read(written.read, 65536) and "dropped" in written.log.getvalue(), "it is reported")
     line = json.loads(written.log.getvalue())
-    assert ("warning", "lines of the access log dropped") == (line["level"], line["message"])
+    assert ("error", "lines of the access log dropped") == (line["level"], line["message"])
     assert dropped <= line["lines"]
 
 

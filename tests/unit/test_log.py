@@ -84,7 +84,7 @@ def test_what_nobody_reads_is_dropped_counted_and_reported_once(pipe: Pipe) -> N
     wait_until(lambda: pipe.take(DROPPED), "it is reported")
 
     (line,) = [line for line in pipe.lines() if DROPPED in line]
-    assert ("warning", dropped) == (json.loads(line)["level"], json.loads(line)["lines"])
+    assert ("error", dropped) == (json.loads(line)["level"], json.loads(line)["lines"])
     # Every other line is whole.
     assert {"x" * 999, line} == set(pipe.lines())
     log.info("again")

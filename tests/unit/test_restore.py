@@ -114,6 +114,15 @@ def test_a_backup_that_is_in_use_is_read_with_its_log(live: Path, copy: Path) ->
     assert ["before", "in-the-log"] == organizations(live)
 
 
+def test_a_link_to_a_backup_that_is_in_use_is_read_with_its_log(live: Path, copy: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(copy)
+    with Holder(copy, "in-the-log"):
+        restore(url_of(live), "test", link)
+
+    assert ["before", "in-the-log"] == organizations(live)
+
+
 def test_a_backup_with_pages_of_another_size_will_do(live: Path, copy: Path) -> None:
     script(copy, "PRAGMA journal_mode = DELETE; PRAGMA page_size = 8192; VACUUM")
 
@@ -158,6 +167,26 @@ REFUSED: dict[str, tuple[Callable[[Path], object], type[ModelserviceError], str]
         lambda path: script(path, f"UPDATE modelservice_schema SET version_num = '{NEXT}'"),  # noqa: S608
         SchemaMismatchError,
         "{} has the schema of a newer modelservice",
+    ),
+    "without a table": (
+        lambda path: script(path, "DROP TABLE api_keys"),
+        SchemaMismatchError,
+        "{}: api_keys: table is missing",
+    ),
+    "with another column": (
+        lambda path: script(path, "ALTER TABLE models RENAME COLUMN provider TO vendor"),
+        SchemaMismatchError,
+        "{}: models: column provider is missing",
+    ),
+    "without a revision": (
+        lambda path: script(path, "DELETE FROM head"),
+        SchemaMismatchError,
+        "{}: head: is empty",
+    ),
+    "with a program": (
+        lambda path: script(path, "CREATE TRIGGER t AFTER INSERT ON audit BEGIN DELETE FROM api_keys; END"),
+        SchemaMismatchError,
+        "{} holds the trigger t",
     ),
     "a pipe": (instead(os.mkfifo), ConflictError, "{}: is no file"),
     "a folder": (instead(Path.mkdir), ConflictError, "{}: is no file"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +22,9 @@ _BYTES_MAX: Final = 1_000_000
 # What Envoy and gRPC can load: both use BoringSSL, which has no other curves.
 _RSA_BITS_MIN: Final = 2048
 _CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+# "prime-field" (1.2.840.10045.1.1): a curve's parameters instead of its name, which gRPC and Envoy refuse.
+_EXPLICIT_CURVE: Final = bytes.fromhex("06072a8648ce3d0101")
+_PRIVATE_KEY: Final = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----([^-]*)-----END")
 _KEYS: Final = f"must be RSA, Ed25519, or ECDSA with {', '.join(_CURVES.values())}"
 
 
@@ -122,6 +127,7 @@ def _private_key(file: PemFile, text: bytes) -> PrivateKeyTypes:
     # What the library says of a key that it cannot read stays out of the message: it may repeat some of it.
     try:
         key = load_pem_private_key(text, password=None)
+        explicit = any(_EXPLICIT_CURVE in base64.b64decode(body) for body in _PRIVATE_KEY.findall(text))
     except TypeError:
         raise InvalidSettingError(
             f"{file.setting}: {file.path} is encrypted: the key must be there without a passphrase"
@@ -130,6 +136,8 @@ def _private_key(file: PemFile, text: bytes) -> PrivateKeyTypes:
         raise InvalidSettingError(f"{file.setting}: the key is of a kind that is not supported: {_KEYS}") from None
     except ValueError:
         raise InvalidSettingError(f"{file.setting}: {file.path} holds no private key in PEM") from None
+    if explicit:
+        raise InvalidSettingError(f"{file.setting}: the key spells its curve out, rather than name it: {_KEYS}")
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name not in _CURVES:
         raise InvalidSettingError(f"{file.setting}: the key has the curve {key.curve.name}: {_KEYS}")
     if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey)):
@@ -142,6 +150,8 @@ def _private_key(file: PemFile, text: bytes) -> PrivateKeyTypes:
 
 
 def _public_of(file: PemFile, leaf: x509.Certificate) -> bytes:
+    if _EXPLICIT_CURVE in leaf.tbs_certificate_bytes:
+        raise InvalidSettingError(f"{file.setting}: its key spells its curve out, rather than name it: {_KEYS}")
     try:
         return leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, UnsupportedAlgorithm):

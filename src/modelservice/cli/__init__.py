@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -54,4 +55,10 @@ def modelservice() -> None:
 
 def main() -> None:
     """Runs the command, and ends the process with its status."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The next file that is opened would take its place, and get what is meant for nobody.
+            os.open(os.devnull, os.O_RDWR)
     sys.exit(failures.run(modelservice))

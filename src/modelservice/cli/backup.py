@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from modelservice import config
+from modelservice.cli.output import say
 from modelservice.manage.database import backup as back_up
 
 
@@ -19,4 +20,4 @@ def backup(file: Path) -> None:
     `modelservice restore` takes it.
     """
     size = back_up(config.load(os.environ).database_url, file)
-    click.echo(f"copied the database to {file}: {size:,} bytes")
+    say(f"copied the database to {file}: {size:,} bytes")

@@ -8,7 +8,7 @@ import click
 
 from modelservice import config
 from modelservice.cli.options import actor_option
-from modelservice.cli.output import json_option, print_rows, time_text
+from modelservice.cli.output import json_option, print_rows, say, time_text
 from modelservice.manage.clients import add_client, list_clients, remove_client
 
 
@@ -24,7 +24,7 @@ def clients() -> None:
 def add(client: str, organization: str, actor: str) -> None:
     """Let CLIENT read for an organization. CLIENT (m2m-client-…) is the subject of its tokens."""
     add_client(config.load(os.environ).database_url, actor, client, organization)
-    click.echo(f"added client {client}: reads for organization {organization}")
+    say(f"added client {client}: reads for organization {organization}")
 
 
 @clients.command("list")
@@ -44,4 +44,4 @@ def list_(*, as_json: bool) -> None:
 def remove(client: str, actor: str) -> None:
     """Remove CLIENT. Within a second it sees the system models alone."""
     removed = remove_client(config.load(os.environ).database_url, actor, client)
-    click.echo(f"removed client {client}: no longer reads for organization {removed.organization_id}")
+    say(f"removed client {client}: no longer reads for organization {removed.organization_id}")

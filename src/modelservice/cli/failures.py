@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import IO, Final, TextIO
 
 import click
 
@@ -81,6 +81,8 @@ def run(command: click.Command) -> int:
 
 
 def _fail_unforeseen(error: Exception) -> int:
+    if isinstance(error, UnicodeEncodeError):
+        return _fail("an argument is not valid UTF-8")
     if isinstance(error, OSError) and (error.filename or error.errno in _UNWRITABLE):
         if error.filename is None:
             _discard(sys.stdout)
@@ -92,19 +94,33 @@ def _fail_unforeseen(error: Exception) -> int:
     return _fail(f"internal error: {type(error).__name__}: MODELSERVICE_LOG_LEVEL=debug shows where", _INTERNAL)
 
 
-def _fail(message: str, status: int = _FAILED, show: Callable[[], None] | None = None) -> int:
-    try:
-        # Looked for here, as a usage error comes before any option is read.
-        if "--json" in sys.argv:
-            click.echo(printable_json(json.dumps({"error": {"message": message}}, ensure_ascii=False)), err=True)
-        elif show:
-            show()
-        else:
-            click.echo(printable_lines(f"modelservice: {message}"), err=True)
-    except OSError:
-        # There is nowhere left to say it. The status still does.
-        _discard(sys.stderr)
+def _fail(message: str, status: int = _FAILED, show: Callable[[IO[str]], None] | None = None) -> int:
+    # Looked for here, as a usage error comes before any option is read.
+    if "--json" in sys.argv:
+        _say(printable_json(json.dumps({"error": {"message": message}}, ensure_ascii=False)))
+    elif show:
+        shown = io.StringIO()
+        show(shown)
+        _say(printable_lines(shown.getvalue().removesuffix("\n")))
+    else:
+        _say(printable_lines(f"modelservice: {message}"))
     return status
+
+
+def _say(text: str) -> None:
+    """Writes on standard error, for a second at most: a server that ends must end, whoever reads its last words."""
+    from modelservice.telemetry.writer import LineWriter  # noqa: PLC0415  (most commands do not fail)
+
+    try:
+        descriptor = sys.stderr.fileno()
+    except (AttributeError, OSError):
+        # It is closed, or no file.
+        with contextlib.suppress(OSError):
+            click.echo(text, err=True)
+        return
+    writer = LineWriter(descriptor)
+    writer.write(f"{text}\n")
+    writer.close()
 
 
 def _discard(stream: TextIO | None) -> None:

@@ -12,6 +12,7 @@ from modelservice.cli.catalogue_import import counted
 from modelservice.cli.invocation import pasteable
 from modelservice.cli.migrate import migrated
 from modelservice.cli.options import actor_option
+from modelservice.cli.output import say
 from modelservice.manage.catalogue import ImportReport
 from modelservice.manage.setup import set_up
 
@@ -38,14 +39,14 @@ def init(catalogue: Path | None, organization: str | None, key_file: Path | None
         raise click.UsageError("--organization and --key-file go together")
     made = set_up(config.load(os.environ).database_url, actor, catalogue, organization, key_file)
     click.echo(migrated(made.schema))
-    click.echo(f"catalogue: {_imported(made.imported)}")
+    say(f"catalogue: {_imported(made.imported)}")
     if organization and key_file:
-        click.echo(f"organization {organization}: {'created' if made.organization else 'exists already'}")
-        click.echo(f"key file {key_file}: {'holds a new key' if made.key else 'exists already, not changed'}")
+        say(f"organization {organization}: {'created' if made.organization else 'exists already'}")
+        say(f"key file {key_file}: {'holds a new key' if made.key else 'exists already, not changed'}")
     else:
         with_a_key = pasteable("init", "--organization", "acme", "--key-file", "acme.key")
-        click.echo(f"organization: none named: {with_a_key} creates one with a key")
-    click.echo(f"next: {pasteable('run')}")
+        say(f"organization: none named: {with_a_key} creates one with a key")
+    say(f"next: {pasteable('run')}")
 
 
 def _imported(imported: ImportReport | bool) -> str:  # noqa: FBT001  (a result, not a switch)

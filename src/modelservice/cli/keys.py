@@ -11,7 +11,7 @@ import click
 from modelservice import config
 from modelservice.auth.api_key import PresentedKey
 from modelservice.cli.options import Duration, actor_option
-from modelservice.cli.output import json_option, note, print_record, print_rows, time_text
+from modelservice.cli.output import json_option, note, print_record, print_rows, say, time_text
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY, SCOPES, ApiKey
 from modelservice.manage.keys import create_key, list_keys, revoke_key, rotate_key
 
@@ -96,9 +96,9 @@ def list_(*, as_json: bool) -> None:
 def revoke(key_id: str, actor: str) -> None:
     """Revoke the key KEY_ID (`keys list` shows ids). It is refused within a second."""
     if revoke_key(config.load(os.environ).database_url, actor, key_id):
-        click.echo(f"revoked key {key_id}")
+        say(f"revoked key {key_id}")
     else:
-        click.echo(f"key {key_id}: is revoked already")
+        say(f"key {key_id}: is revoked already")
 
 
 def _print_key(key: PresentedKey, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from modelservice import config
 from modelservice.cli.options import actor_option, field_options, given_fields
-from modelservice.cli.output import json_option, print_record, print_rows, time_text
+from modelservice.cli.output import json_option, print_record, print_rows, say, time_text
 from modelservice.domain.inheritance import INHERITED
 from modelservice.domain.model import Model
 from modelservice.manage.models import (
@@ -53,7 +53,7 @@ def create(organization: str, parent: str, actor: str, *, as_json: bool, **optio
     if as_json:
         print_record(_record(model), as_json=True)
     else:
-        click.echo(f"created model {model.name} of organization {organization}: id {model.id}")
+        say(f"created model {model.name} of organization {organization}: id {model.id}")
 
 
 @models.command()
@@ -78,9 +78,9 @@ def update(
     if as_json:
         print_record(_record(updated.model), as_json=True)
     elif updated.fields:
-        click.echo(f"updated model {updated.model.name}: {', '.join(updated.fields)}")
+        say(f"updated model {updated.model.name}: {', '.join(updated.fields)}")
     else:
-        click.echo(f"model {updated.model.name}: has these values already")
+        say(f"model {updated.model.name}: has these values already")
 
 
 @models.command()
@@ -108,7 +108,7 @@ def disable(model: str, organization: str | None, actor: str) -> None:
 def delete(model: str, organization: str | None, actor: str) -> None:
     """Delete MODEL. No other model may inherit from it."""
     deleted = delete_model(config.load(os.environ).database_url, actor, ModelRef(model, organization))
-    click.echo(f"deleted model {deleted.name}: id {deleted.id}")
+    say(f"deleted model {deleted.name}: id {deleted.id}")
 
 
 @models.command("list")
@@ -150,7 +150,7 @@ def _enable(model: str, organization: str | None, actor: str, *, enabled: bool) 
     updated = _update(model, organization, actor, {"enabled": enabled}, ())
     done = "enabled" if enabled else "disabled"
     name = updated.model.name
-    click.echo(f"{done} model {name}" if updated.fields else f"model {name}: is {done} already")
+    say(f"{done} model {name}" if updated.fields else f"model {name}: is {done} already")
 
 
 def _record(model: Model) -> dict[str, Any]:

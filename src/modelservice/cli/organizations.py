@@ -8,7 +8,7 @@ import click
 
 from modelservice import config
 from modelservice.cli.options import actor_option
-from modelservice.cli.output import json_option, print_rows, time_text
+from modelservice.cli.output import json_option, print_rows, say, time_text
 from modelservice.manage.organizations import create_organization, delete_organization, list_organizations
 
 
@@ -23,7 +23,7 @@ def organizations() -> None:
 def create(organization: str, actor: str) -> None:
     """Create ORGANIZATION: its id at the identity provider, verbatim."""
     create_organization(config.load(os.environ).database_url, actor, organization)
-    click.echo(f"created organization {organization}")
+    say(f"created organization {organization}")
 
 
 @organizations.command()
@@ -34,7 +34,7 @@ def delete(organization: str, actor: str, *, cascade: bool) -> None:
     """Delete ORGANIZATION. One that has keys, clients or models needs --cascade."""
     gone = delete_organization(config.load(os.environ).database_url, actor, organization, cascade=cascade)
     kinds = [f"{len(names)} {kind}" for kind, names in gone.items()]
-    click.echo(f"deleted organization {organization}, with {', '.join(kinds[:-1])} and {kinds[-1]}")
+    say(f"deleted organization {organization}, with {', '.join(kinds[:-1])} and {kinds[-1]}")
 
 
 @organizations.command("list")

@@ -54,6 +54,11 @@ def print_record(record: dict[str, Any], *, as_json: bool) -> None:
         print_rows(rows, ("field", "value"), as_json=False)
 
 
+def say(sentence: str) -> None:
+    """Says on standard output what was done, in one line."""
+    click.echo(printable(sentence))
+
+
 def note(sentence: str) -> None:
     """Says what was done on standard error: for commands whose standard output a script takes."""
     with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ import click
 
 from modelservice import config
 from modelservice.cli.options import actor_option
+from modelservice.cli.output import say
 from modelservice.manage import database
 
 
@@ -23,4 +24,4 @@ def restore(file: Path, actor: str) -> None:
     """
     done = database.restore(config.load(os.environ).database_url, actor, file)
     kept = f"; the database before it: {done.kept}" if done.kept else ""
-    click.echo(f"restored {file} as revision {done.revision}{kept}")
+    say(f"restored {file} as revision {done.revision}{kept}")

@@ -17,7 +17,7 @@ _OWN_PER_SECOND: Final = 100
 # In characters, of a line that is not in the form that `ENVOY_LOG_FORMAT` asks for.
 _TEXT_MAX: Final = 1_000
 # What people are told of a request. The rest is for whoever looks through the JSON.
-_FOR_PEOPLE: Final = ("method", "path", "status", "reason", "peer", "details", "ms", "request_id")
+_FOR_PEOPLE: Final = ("method", "path", "status", "reason", "client", "peer", "details", "ms", "request_id")
 # How Envoy writes its own log.
 ENVOY_LOG_FORMAT: Final = '{"level":"%l","message":"%j","logger":"envoy.%n"}'
 # What Envoy calls a warning, and is none: it is told to end.
@@ -38,7 +38,7 @@ class EnvoyOutput:
         self._access = access
         self._for_people = for_people
         self._budget = LineBudget(_OWN_PER_SECOND)
-        access.recovered = lambda lines: log.warning("lines of the access log dropped", lines=lines)
+        access.recovered = lambda lines: log.error("lines of the access log dropped", lines=lines)
 
     def take_access(self, lines: bytes) -> None:
         """Takes lines of the access log."""
@@ -69,6 +69,6 @@ def _fields(line: bytes) -> dict[str, Any]:
     text = line.decode(errors="backslashreplace")
     try:
         fields = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     return fields if isinstance(fields, dict) and "message" in fields else {"message": text[:_TEXT_MAX]}

@@ -15,8 +15,9 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def database_files(database_url: str) -> list[Path]:
-    """Returns the files that hold a database; none for Postgres."""
-    return Database(database_url, Access.READ).files()
+    """Returns the files that hold a database, or held it before a restore; none for Postgres."""
+    files = Database(database_url, Access.READ).files()
+    return [*files, *sorted(files[0].parent.glob(f"{files[0].name}.before-restore-*"))] if files else []
 
 
 def exposed(database: Iterable[Path], secrets: Iterable[Path], trusted: Iterable[Path]) -> list[tuple[Path, str]]:

@@ -87,6 +87,15 @@ def inspect(database: Database) -> list[Finding]:
     return findings
 
 
+def schema_problem(database: Database) -> str | None:
+    """Returns what keeps this version from using the tables of a database, in words; None for nothing."""
+    with database.transaction() as connection:
+        for finding in _schema(connection):
+            if finding.severity == PROBLEM:
+                return f"{finding.table}: {finding.reason}" if finding.table else finding.reason
+        return None if connection.execute(select(head)).first() else f"{head.name}: is empty"
+
+
 def count_rows(database: Database) -> dict[str, int]:
     """Returns how many rows each table has, deleted ones too."""
     with database.transaction() as connection:

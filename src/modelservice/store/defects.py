@@ -38,7 +38,8 @@ def is_defect(error: Exception) -> bool:
     """
     if isinstance(error, DisconnectionError | PoolTimeoutError):
         return False
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    # Without a statement it was the connection that failed: for what the URL says, perhaps.
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or error.statement is None):
         return False
     cause = error.orig if isinstance(error, DBAPIError) else error
     if getattr(cause, "sqlstate", None) in _OPERATIONAL_STATES:

@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import IO, Final
 from urllib.parse import quote
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from modelservice import private_files
-from modelservice.errors import ConflictError, DatabaseUnavailableError
+from modelservice.domain.text import printable
+from modelservice.errors import ConflictError, DatabaseUnavailableError, SchemaMismatchError
 from modelservice.store import schema
 from modelservice.store.access import LOCK_TIMEOUT, Access
+from modelservice.store.checking import schema_problem
 from modelservice.store.database import Database
 from modelservice.store.sqlite import SHARED, files_of
 from modelservice.store.tables import head
@@ -67,6 +69,11 @@ class _Ready:
     actor: str
     now: int
 
+    @property
+    def kept(self) -> Path:
+        """Where what the database held is copied, until the copy is complete and gets its name."""
+        return self.path.with_name(f"{self.path.name}.kept")
+
     def database(self, access: Access) -> Database:
         """Returns the copy as a database; messages call it by the backup's name."""
         return Database(f"sqlite:///{self.path}", access, name=str(self.source))
@@ -77,7 +84,7 @@ class _Ready:
         with write(database, self.now, self.actor) as change:
             restored = change.begin_new_history(replaced)
             detail = {"restored_revision": restored, "replaced_revision": replaced}
-            change.record("database.restore", str(self.source), detail)
+            change.record("database.restore", printable(str(self.source)), detail)
         return _revision(database)
 
 
@@ -128,18 +135,32 @@ def _made_ready(backup: Path, path: Path, actor: str, now: int) -> Iterator[_Rea
             _copy_intact(backup, ready.path)
         with database.transaction() as connection:
             schema.require_no_newer(connection, database.name)
+            _require_tables_alone(connection, database.name)
         schema.migrate(database)
+        problem = schema_problem(database)
+        if problem:
+            raise SchemaMismatchError(f"{backup}: {problem}: it is no intact backup")
         yield ready
     finally:
-        for file in files_of(ready.path):
+        for file in (*files_of(ready.path), ready.kept):
             file.unlink(missing_ok=True)
 
 
+def _require_tables_alone(connection: Connection, name: str) -> None:
+    """Makes sure that a backup has no program in it, which the next write would run."""
+    query = "SELECT type || ' ' || name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+    found = connection.exec_driver_sql(query).scalars().first()
+    if found:
+        raise SchemaMismatchError(f"{name} holds the {printable(found)}: it is no backup of modelservice")
+
+
 def _copy_intact(backup: Path, copy: Path) -> None:
+    # SQLite looks for a log beside the file itself, not beside a link to it.
+    backup = backup.resolve()
     # Without a log beside it, the backup is read as it lies there: nothing is made beside it, nor need it be writable.
     in_use = any(file.exists() for file in files_of(backup)[1:])
     options = "mode=ro" if in_use else "mode=ro&immutable=1"
-    uri = f"file:{quote(str(backup.resolve()))}?{options}"
+    uri = f"file:{quote(str(backup))}?{options}"
     with (
         contextlib.closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT)) as source,
         contextlib.closing(sqlite3.connect(copy)) as target,
@@ -167,14 +188,15 @@ def _overwrite(live: Database, reading: Database, path: Path, ready: _Ready) -> 
     def locked() -> None:
         # Now nobody writes: what is kept is what is lost.
         nonlocal revision
-        reading.copy_to(kept)
+        reading.copy_to(ready.kept)
+        ready.kept.rename(kept)
         revision = ready.begin_history(_revision(reading))
 
-    private_files.create(kept)
+    private_files.create(ready.kept)
     try:
         live.overwrite_with(ready.path, locked)
     except BaseException:
-        kept.unlink()
+        kept.unlink(missing_ok=True)
         raise
     return Restored(revision, kept)
 
@@ -211,11 +233,11 @@ def _locked_for_all(path: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for file, lock in ((path, _FILE_LOCK), (path.with_name(path.name + SHARED), _SHARED_LOCK)):
             with contextlib.suppress(FileNotFoundError):
-                _lock(stack.enter_context(file.open("r+b")), *lock)
+                _lock(path, stack.enter_context(file.open("r+b")), *lock)
         yield
 
 
-def _lock(file: IO[bytes], start: int, length: int) -> None:
+def _lock(path: Path, file: IO[bytes], start: int, length: int) -> None:
     deadline = time.monotonic() + LOCK_TIMEOUT
     pause = threading.Event()
     while True:
@@ -224,7 +246,7 @@ def _lock(file: IO[bytes], start: int, length: int) -> None:
         except (BlockingIOError, PermissionError):
             if time.monotonic() > deadline:
                 raise ConflictError(
-                    f"{file.name}: is damaged, and another process has it open: stop servers and commands first"
+                    f"{path}: is damaged, and another process has it open: stop servers and commands first"
                 ) from None
             pause.wait(0.01)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, false, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, false, select, true
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from modelservice.errors import InvalidValueError
@@ -137,6 +137,8 @@ class TableReader:
         return rows
 
     def _changed(self, table: Table) -> ColumnElement[bool]:
+        if not self._since:
+            return true()
         # What has no revision is one itself.
         return table.c.get("revision", id_of(table)) > self._since
 

@@ -53,7 +53,7 @@ def make_log(stream: Stream, level: str, form: str = "json") -> FilteringBoundLo
         cache_logger_on_first_use=True,
     )
     if isinstance(stream, LineWriter):
-        stream.recovered = lambda lines: log.warning(DROPPED, lines=lines)
+        stream.recovered = lambda lines: log.error(DROPPED, lines=lines)
     return log
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Final
 
@@ -63,8 +65,15 @@ def foreign_lines_logged(log: FilteringBoundLogger) -> Iterator[None]:
     """
     kept = os.dup(_DESCRIPTOR)
     read, write = os.pipe()
+    # What does not fit is lost: a thread that dies with Python's lock could otherwise wait for the reader for ever.
+    os.set_blocking(write, False)
     os.dup2(write, _DESCRIPTOR)
     os.close(write)
+    # A process that crashes has no reader any more. Its last words go where an operator looks.
+    faulthandler.enable(file=kept)
+    threading.excepthook = lambda ended: log.error(
+        "a thread ended", exc_info=(ended.exc_type, ended.exc_value, ended.exc_traceback)
+    )
     budget = LineBudget(_FOREIGN_PER_SECOND)
 
     def take(lines: bytes) -> None:
@@ -79,6 +88,8 @@ def foreign_lines_logged(log: FilteringBoundLogger) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             sys.stderr.flush()
+        faulthandler.disable()
+        threading.excepthook = threading.__excepthook__
         os.dup2(kept, _DESCRIPTOR)
         os.close(kept)
         reader.close()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -18,6 +19,8 @@ _AT_ONCE: Final = 4096
 _GATHER: Final = 0.01
 # In seconds: between two attempts to write, while nothing can be written.
 _RETRY: Final = 0.5
+# In seconds: between two reports of dropped lines, while more are dropped than written.
+_REPORT_INTERVAL: Final = 1.0
 
 
 class LineWriter:
@@ -31,7 +34,8 @@ class LineWriter:
         queued_max: How much may wait, in bytes.
 
     Attributes:
-        recovered: Called with the number of lines dropped, once writing works again after it.
+        recovered: Called with the number of lines dropped since the last call, once some line is written again. What
+            it writes is not dropped.
     """
 
     def __init__(self, descriptor: int, queued_max: int = QUEUED_MAX) -> None:
@@ -42,6 +46,7 @@ class LineWriter:
         self._queued = 0
         self._dropped = 0
         self._reported = 0
+        self._reported_at = 0.0
         self._waiting = threading.Event()
         self._closed = threading.Event()
         self.recovered: Callable[[int], None] = lambda _: None
@@ -57,7 +62,8 @@ class LineWriter:
         """Queues one or more whole lines, each with its end. Returns the length of the text."""
         data = text.encode(errors="backslashreplace") if isinstance(text, str) else text
         with self._lock:
-            if self._closed.is_set() or self._queued + len(data) > self._queued_max:
+            full = self._queued + len(data) > self._queued_max and threading.current_thread() is not self._thread
+            if self._closed.is_set() or full:
                 self._dropped += data.count(b"\n")
                 return len(text)
             self._lines.append(data)
@@ -87,7 +93,8 @@ class LineWriter:
         Returns:
             Whether nothing uses the descriptor any more.
         """
-        self._closed.set()
+        with self._lock:
+            self._closed.set()
         self._waiting.set()
         self._thread.join(patience)
         return not self._thread.is_alive()
@@ -99,8 +106,8 @@ class LineWriter:
             self._waiting.clear()
             while data := self._take():
                 self._put(data)
-            # Here, where the missing lines would stand, and there is room for one more.
-            self._report()
+                if time.monotonic() - self._reported_at >= _REPORT_INTERVAL:
+                    self._report()
             if self._closed.is_set():
                 return
 
@@ -125,6 +132,8 @@ class LineWriter:
                 # Another process made the pipe non-blocking.
                 with contextlib.suppress(OSError, ValueError):
                     select.select((), (self._descriptor,), (), _RETRY)
+                if self._closed.is_set():
+                    return
             except OSError:
                 if self._closed.wait(_RETRY):
                     return
@@ -132,6 +141,6 @@ class LineWriter:
     def _report(self) -> None:
         dropped = self._dropped
         if dropped != self._reported:
-            missing, self._reported = dropped - self._reported, dropped
+            missing, self._reported, self._reported_at = dropped - self._reported, dropped, time.monotonic()
             with contextlib.suppress(Exception):
                 self.recovered(missing)
