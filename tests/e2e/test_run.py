@@ -175,7 +175,7 @@ def test_two_on_the_same_addresses_are_not_possible(place: Place) -> None:
             {"MODELSERVICE_ENVOY_BINARY": "/nowhere/envoy"},
             "MODELSERVICE_ENVOY_BINARY: there is no program /nowhere/envoy",
         ),
-        ({"MODELSERVICE_LOG_LEVEL": "loud"}, "MODELSERVICE_LOG_LEVEL: must be debug, info, warning, error"),
+        ({"MODELSERVICE_LOG_LEVEL": "loud"}, "MODELSERVICE_LOG_LEVEL: must be debug, info, warning or error"),
         (
             {"MODELSERVICE_NOTHING": "x"},
             "MODELSERVICE_NOTHING: there is no such setting (`modelservice config` lists them)",
