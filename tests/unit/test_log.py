@@ -91,6 +91,20 @@ def test_what_nobody_reads_is_dropped_counted_and_reported_once(pipe: Pipe) -> N
     wait_until(lambda: pipe.take("again"), "later lines are written")
 
 
+def test_a_reader_that_is_always_too_slow_sees_that_lines_are_missing(pipe: Pipe) -> None:
+    make_log(pipe.writer, "info")
+    pipe.fill()
+
+    def reported() -> bool:
+        # The queue is never empty.
+        for _ in range(100):
+            pipe.writer.write("x" * 999 + "\n")
+        pipe.received += os.read(pipe.read, 4096)
+        return DROPPED.encode() in pipe.received
+
+    wait_until(reported, "it is reported")
+
+
 def test_a_disk_that_is_full_costs_lines_alone() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     writer = LineWriter(full, SMALL)
