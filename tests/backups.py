@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from modelservice.manage.organizations import list_organizations
 
@@ -34,3 +38,18 @@ def damage(path: Path) -> None:
 
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:20_000])
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """Makes SQLite say that the disk is full: by a bound that each connection has for itself."""
+    connect = sqlite3.connect
+
+    def small(*arguments: object, **options: object) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)  # type: ignore[call-overload]
+        connection.execute("PRAGMA max_page_count = 1")
+        return connection
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("sqlite3.connect", small)
+        yield

@@ -56,8 +56,8 @@ def serve(
         log_lines_dropped: Returns how many lines of the log were dropped.
 
     Raises:
-        InvalidSettingError: An address is not to be had, or a file of certificates or of the issuer's keys cannot be
-            used.
+        InvalidSettingError: An address cannot be listened on, or a file of certificates or of the issuer's keys
+            cannot be used.
         DefectError: The catalogue cannot be loaded, and no other try can help.
     """
     require_key_file(settings.tokens)

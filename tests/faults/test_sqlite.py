@@ -15,6 +15,7 @@ from modelservice.manage.organizations import create_organization
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.reading import read_changes
+from tests.backups import full_disk
 from tests.conftest import prepare
 from tests.faults.serving import serving
 from tests.harness import Place, wait_until
@@ -28,22 +29,10 @@ def file_of(place: Place) -> Path:
     return place.folder / "test.db"
 
 
-def test_a_full_disk_fails_the_write_and_loses_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_fails_the_write_and_loses_nothing(place: Place) -> None:
     with serving(place) as server:
-        # SQLite says the same when the disk is full. It is a connection's own bound, so each gets it.
-        connect = sqlite3.connect
-
-        def small(*arguments: object, **options: object) -> sqlite3.Connection:
-            connection: sqlite3.Connection = connect(*arguments, **options)  # type: ignore[call-overload]
-            connection.execute("PRAGMA max_page_count = 1")
-            return connection
-
-        with monkeypatch.context() as patched:
-            patched.setattr("sqlite3.connect", small)
-            with pytest.raises(DatabaseUnavailableError, match="database or disk is full"):
-                import_catalogue(
-                    place.database_url, "test", [entry(f"m-{n}", description="x" * 4_000) for n in range(500)]
-                )
+        with full_disk(), pytest.raises(DatabaseUnavailableError, match="database or disk is full"):
+            import_catalogue(place.database_url, "test", [entry(f"m-{n}", description="x" * 4_000) for n in range(500)])
         assert 128_000 == server.context_window()
         server.change(5)
         server.wait_for_change(5)

@@ -17,7 +17,7 @@ from modelservice.manage.database import backup, migrate, restore
 from modelservice.manage.keys import list_keys
 from modelservice.manage.organizations import create_organization
 from modelservice.store.schema import REVISIONS
-from tests.backups import cut, damage, files, organizations, script, url_of
+from tests.backups import cut, damage, files, full_disk, organizations, script, url_of
 from tests.contract.store.test_store import changes
 from tests.holder import Holder
 from tests.unit.test_sqlite import FOREIGN, NEWER, TESTDATA
@@ -249,20 +249,10 @@ def test_one_that_another_writes_for_too_long_is_left_alone(live: Path, copy: Pa
     assert {live.name} == files(live.parent)
 
 
-def test_a_full_disk_leaves_nothing_behind(
-    live: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_nothing_behind(live: Path, copy: Path, tmp_path: Path) -> None:
     create_organization(url_of(live), "test", "after")
-    connect = sqlite3.connect
 
-    def small(*arguments: object, **options: object) -> sqlite3.Connection:
-        # SQLite says the same when the disk is full.
-        connection: sqlite3.Connection = connect(*arguments, **options)  # type: ignore[call-overload]
-        connection.execute("PRAGMA max_page_count = 1")
-        return connection
-
-    with monkeypatch.context() as patched:
-        patched.setattr("sqlite3.connect", small)
+    with full_disk():
         with pytest.raises(DatabaseUnavailableError, match="database or disk is full"):
             restore(url_of(live), "test", copy)
         with pytest.raises(DatabaseUnavailableError, match="database or disk is full"):

@@ -81,7 +81,7 @@ def message_schemas(source: Source, *names: str) -> dict[str, Schema]:
         found[_short(name)] = {
             "description": source.comment(name).text,
             "type": "object",
-            # A field with presence is absent when it is unknown. A message always stands there.
+            # A field with presence is absent when it is unknown. A message is always present.
             "required": [field.json_name for field in fields if not field.proto3_optional],
             "properties": {
                 field.json_name: described(field_schema(source, name, field), source.prose(name, field))

@@ -41,7 +41,7 @@ def authenticate(
     Raises:
         Refusal: `INVALID_API_KEY`, the same whether the credential is absent, doubled, malformed, unknown, revoked or
             expired, so that an answer tells nothing about which keys there are; `INVALID_TOKEN`, the same for whatever
-            is wrong with a token; `UNAVAILABLE`, the issuer's keys are not to be had.
+            is wrong with a token; `UNAVAILABLE`, the issuer's keys are unavailable.
     """
     credential = _credential(authorization)
     presented = api_key.parse(credential)

@@ -110,7 +110,7 @@ def loopback_address(text: str) -> Address | None:
     if not text:
         return None
     found = address(text)
-    if not ipaddress.ip_address(found.host).is_loopback:
+    if not is_loopback(found.host):
         raise ValueError
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ from modelservice.certificates.files import PairFiles, PemFile
 from modelservice.config.kinds import Address, boolean, path, server_name
 from modelservice.config.setting import PREFIX, Setting
 from modelservice.errors import InvalidSettingError
+from modelservice.hosts import is_loopback
 
 _PATH_BOUNDS: Final = "the path of a PEM file"
 
@@ -160,7 +160,7 @@ class Tls:
             raise _missing("grpc_tls_certificate", "grpc_tls_ca")
 
     def _require(self, field: str, address: Address, certificate: str, pair: PairFiles | None) -> None:
-        if not (pair or self.plaintext_allowed or ipaddress.ip_address(address.host).is_loopback):
+        if not (pair or self.plaintext_allowed or is_loopback(address.host)):
             raise InvalidSettingError(
                 f"{_name(field)}: {address} is not loopback, and would be plain text: set {_name(certificate)}, "
                 f"or {_name('allow_plaintext')} to true"

@@ -20,7 +20,7 @@ _TIMEOUT: Final = 2.0
 
 def health(admin: Administration) -> dict[tuple[str, int], bool]:
     """Says of each server, by IP address and port, whether it is healthy for Envoy; of none when Envoy does not say."""
-    _, body = _request("GET", admin, "/clusters?format=json", {})
+    _, body = _request("GET", admin, "/clusters?format=json")
     try:
         clusters = {cluster["name"]: cluster["host_statuses"] for cluster in json.loads(body)["cluster_statuses"]}
         hosts = clusters["modelservice"]
@@ -36,19 +36,19 @@ def is_ready(address: tuple[str, int], *, certificate: PemFile | None = None) ->
         address: Where Envoy listens.
         certificate: What Envoy must show; None for plain text.
     """
-    status, _ = _request("GET", address, "/readyz", {}, certificate)
+    status, _ = _request("GET", address, "/readyz", certificate)
     return status == http.client.OK
 
 
 def drain(admin: Administration) -> None:
     """Tells Envoy to take no new connections, and to end those that are idle."""
-    _request("POST", admin, "/healthcheck/fail", {})
-    _request("POST", admin, "/drain_listeners?graceful&skip_exit", {})
+    _request("POST", admin, "/healthcheck/fail")
+    _request("POST", admin, "/drain_listeners?graceful&skip_exit")
 
 
 def requests_under_way(admin: Administration) -> int:
     """Returns how many requests Envoy is answering; 0 when it does not say."""
-    _, body = _request("GET", admin, "/stats?filter=^http.edge.downstream_rq_active$", {})
+    _, body = _request("GET", admin, "/stats?filter=^http.edge.downstream_rq_active$")
     _, _, number = body.decode(errors="replace").rpartition(": ")
     return int(number) if number.strip().isdigit() else 0
 
@@ -100,12 +100,10 @@ def _connection(address: Administration, certificate: PemFile | None) -> http.cl
     return http.client.HTTPConnection(*address, timeout=_TIMEOUT)
 
 
-def _request(
-    method: str, address: Administration, path: str, headers: dict[str, str], certificate: PemFile | None = None
-) -> tuple[int, bytes]:
+def _request(method: str, address: Administration, path: str, certificate: PemFile | None = None) -> tuple[int, bytes]:
     connection = _connection(address, certificate)
     try:
-        connection.request(method, path, headers=headers)
+        connection.request(method, path)
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, http.client.HTTPException, InvalidSettingError):
