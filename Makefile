@@ -141,7 +141,7 @@ lock: $(VENV)/tests-installed ## Renew the lock files within pyproject.toml's ra
 
 .PHONY: audit
 audit: $(VENV)/tests-installed ## Look for known vulnerabilities in what the lock files name
-	@$(BIN)/python -m tests.audit
+	@$(BIN)/python -m tests.support.audit
 
 .PHONY: sbom
 sbom: SBOM ?= $(VENV)/sbom.json

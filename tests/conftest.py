@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from modelservice.domain.principal import MODELS_READ
-from modelservice.manage import catalogue, database, keys, organizations
-from tests.harness import Place, Process
-from tests.postgres import Cluster
+from modelservice.manage import keys, maintenance, organizations, system_catalogue
+from tests.support.harness import Place, Process
+from tests.support.postgres import Cluster
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Service:
 
 def prepare(place: Place) -> Keys:
     """Makes a database with the documented catalogue, an organization and keys."""
-    database.migrate(place.database_url)
-    catalogue.load_documented(place.database_url, "test")
+    maintenance.migrate(place.database_url)
+    system_catalogue.load_documented(place.database_url, "test")
     organizations.create_organization(place.database_url, "test", "acme")
     return Keys(
         reader=keys.create_key(place.database_url, "test", "acme", scopes={MODELS_READ}).text,

@@ -24,13 +24,13 @@ from modelservice.config import Address, Settings, Tls, Tokens
 from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
 from modelservice.preconditions import require_key_file
-from modelservice.rpc.credentials import ServerCertificate
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
+from modelservice.rpc.tls_certificates import ServerCertificate
 from modelservice.stop import Stop
 from modelservice.store.access import Access
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import read_changes
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.endpoint import MetricsEndpoint
 from modelservice.telemetry.metrics import Metrics, State

@@ -6,7 +6,7 @@ from modelservice.auth.jwks import KeySetError, parse_key_set
 from modelservice.auth.key_source import is_url, key_source
 from modelservice.certificates.reading import read_authority, read_pair
 from modelservice.config import Tls, Tokens
-from modelservice.config.kinds import sqlite_file
+from modelservice.config.parsers import sqlite_file
 from modelservice.errors import DatabaseMissingError, InvalidSettingError
 
 

@@ -15,7 +15,7 @@ from modelservice.v1 import model_service_pb2 as pb
 from tests.benchmark.measuring import Request
 from tests.benchmark.payloads import Payloads
 from tests.benchmark.rows import GET, Row
-from tests.harness import DEADLINE, channel, unary
+from tests.support.harness import DEADLINE, channel, unary
 
 _WRONG = "Bearer wrong"
 

@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from modelservice.domain.principal import MODELS_READ
-from modelservice.manage.catalogue import import_catalogue
-from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.organizations import create_organization
+from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.benchmark.surroundings import surroundings
-from tests.harness import Place, Process, channel, cpu
+from tests.support.harness import Place, Process, channel, cpu
 
 RESULTS = Path(__file__).parent / "results" / "filters.json"
 _MODELS, _CALLS = 5_000, 200

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from modelservice.manage.database import migrate
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.models import ModelRef, update_model
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.benchmark.stalls import Stalls
 from tests.conftest import prepare
-from tests.harness import Place, Process, channel, wait_until
-from tests.postgres import Cluster
+from tests.support.harness import Place, Process, channel, wait_until
+from tests.support.postgres import Cluster
 
 RESULTS = Path(__file__).parent / "results" / "freshness.json"
 _SERVERS = 2

@@ -10,7 +10,7 @@ import sysconfig
 from pathlib import Path
 from typing import Final
 
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 _SOURCES: Final = Path(__file__).parent / "peers" / "go"
 _PROTO: Final = "modelservice/v1/model_service.proto"

@@ -15,7 +15,7 @@ from pathlib import Path
 from modelservice.v1 import model_service_pb2 as pb
 from tests.benchmark.payloads import SERVICE, Payloads
 from tests.benchmark.rows import GET, Protocol, Row
-from tests.harness import cpu, memory
+from tests.support.harness import cpu, memory
 
 # The loader of each protocol.
 LOADERS: Mapping[Protocol, str] = {"REST": "wrk", "gRPC": "h2load"}

@@ -9,12 +9,12 @@ from pathlib import Path
 import grpc
 
 from modelservice.domain.principal import MODELS_READ
-from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.organizations import create_organization
 from modelservice.v1 import model_service_pb2 as pb
 from tests.benchmark.population import Population, fill
-from tests.harness import Place, Process, channel, unary
+from tests.support.harness import Place, Process, channel, unary
 
 SERVICE = "/modelservice.v1.ModelService/"
 

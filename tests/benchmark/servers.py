@@ -19,7 +19,7 @@ from tests.benchmark import golang
 from tests.benchmark.constant import constant_envoy
 from tests.benchmark.payloads import Payloads
 from tests.benchmark.rows import Protocol
-from tests.harness import ENVOY, ROOT, Place, Process, free_ports, listens, wait_until
+from tests.support.harness import ENVOY, ROOT, Place, Process, free_ports, listens, wait_until
 
 BENCH = Path(sys.prefix) / "bench" / "bin"
 LITELLM = Path(sys.prefix) / "bench-litellm" / "bin"

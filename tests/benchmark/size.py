@@ -22,20 +22,20 @@ from sqlalchemy import update
 
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.domain.principal import MODELS_READ
-from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.models import ModelRef, update_model
 from modelservice.store.access import Access
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import read_changes
 from modelservice.store.tables import revisions
 from modelservice.telemetry import make_log
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.benchmark.population import Population, fill
 from tests.benchmark.stalls import Stalls
-from tests.harness import Place, Process, channel, cpu, memory, wait_until
-from tests.postgres import Cluster
+from tests.support.harness import Place, Process, channel, cpu, memory, wait_until
+from tests.support.postgres import Cluster
 
 RESULTS = Path(__file__).parent / "results" / "size.json"
 FULL = Population(system=5_000, owned=100_000, organizations=10_000, keys=100_000)

@@ -14,7 +14,7 @@ from typing import Any
 
 from modelservice.edge.processes import find_envoy
 from tests.benchmark.servers import BENCH, LITELLM
-from tests.harness import ENVOY
+from tests.support.harness import ENVOY
 
 _PACKAGES = ("fastapi", "grpcio", "grpclib", "httptools", "litellm", "protobuf", "pydantic", "uvicorn", "uvloop")
 _GO_PEERS = Path(__file__).parent / "peers" / "go"

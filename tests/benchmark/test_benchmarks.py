@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmark import comparison, freshness, size
-from tests.harness import DEADLINE, ROOT
+from tests.support.harness import DEADLINE, ROOT
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,9 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from typing import Any
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from modelservice import errors
@@ -19,40 +17,12 @@ from modelservice.rest.v1.rest_service_pb2 import ErrorStatus
 from modelservice.rpc.status import DETAILS_KEY, STATUS_CODES, status_of
 from modelservice.v1 import model_service_pb2 as pb
 from tests.conftest import Service
-from tests.harness import ROOT, channel, unary
+from tests.support.calls import GET, LIST, Metadata, bearer, call, details, unknown_model
+from tests.support.harness import ROOT
 
-LAST_HAND = ROOT / "src" / "modelservice" / "edge" / "last_hand.lua"
+RESPONSES = ROOT / "src" / "modelservice" / "edge" / "responses.lua"
 
-GET = "/modelservice.v1.ModelService/GetModel"
-LIST = "/modelservice.v1.ModelService/ListModels"
 CRLF = "\r\n"
-
-Metadata = tuple[tuple[str, str | bytes], ...]
-
-
-def call(address: str, method: str, message: bytes = b"", metadata: Metadata | None = None, timeout: float = 20) -> Any:
-    """Calls a method with raw bytes; returns the error."""
-    with channel(address) as one, pytest.raises(grpc.RpcError) as raised:
-        unary(one, method)(message, metadata=metadata or (), timeout=timeout)
-    return raised.value
-
-
-def details(error: Any) -> tuple[Status, ErrorInfo]:
-    """Returns what a client of the standard library for statuses reads."""
-    (binary,) = [value for key, value in error.trailing_metadata() if key == DETAILS_KEY]
-    status = Status.FromString(binary)
-    info = ErrorInfo()
-    (packed,) = status.details
-    assert packed.Unpack(info)
-    return status, info
-
-
-def bearer(key: str) -> Metadata:
-    return (("authorization", f"Bearer {key}"),)
-
-
-def unknown_model(name: str = "nobody/nothing") -> bytes:
-    return pb.GetModelRequest(model_id=name).SerializeToString()
 
 
 REST_CASES = {
@@ -158,7 +128,7 @@ def test_the_table_the_statuses_and_the_proto_name_the_same_errors() -> None:
 
 
 def test_envoys_constants_are_rows_of_the_table() -> None:
-    text = (ROOT / "envoy.yaml").read_text() + LAST_HAND.read_text()
+    text = (ROOT / "envoy.yaml").read_text() + RESPONSES.read_text()
     bodies = [json.loads(body)["error"] for body in re.findall(r"'(\{\"error\".*?\}\})'", text)]
 
     rows = {kind.code: {"type": kind.type, "message": kind.message, "code": kind.code} for kind in errors.REFUSALS}
@@ -169,7 +139,7 @@ def test_envoys_constants_are_rows_of_the_table() -> None:
 
 
 def test_envoys_statuses_are_those_of_the_server() -> None:
-    text = LAST_HAND.read_text()
+    text = RESPONSES.read_text()
     constants = re.findall(r'\["([A-Z][a-z ]+)"\] = \{"(\d+)", "([A-Za-z0-9+/=]+)"\}', text)
 
     assert 6 == len(constants)

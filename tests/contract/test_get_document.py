@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Service
-from tests.contract.test_list_document import TABLES
+from tests.support.documents import TABLES, TESTDATA
 
-TESTDATA = Path(__file__).parents[1] / "testdata"
 EXAMPLE = json.loads((TESTDATA / "get_model_example.json").read_text())
 REQUIRED = {
     "id": str,

@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from tests.conftest import Service
-from tests.contract.test_list_document import TABLES
+from tests.support.documents import TABLES
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.conftest import Service
-from tests.contract.test_openapi import OPERATIONS, assert_described
+from tests.support.openapi import OPERATIONS, assert_described
 
 SCHEMAS = {one["name"]: one["schema"] for one in OPERATIONS["ListModels"]["parameters"] if "name" in one}
 VALUES: dict[str, list[Any]] = {

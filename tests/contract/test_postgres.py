@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import Service, prepare
-from tests.harness import Place, Process
-from tests.load import Load
-from tests.postgres import VERSIONS, Cluster
+from tests.support.harness import Place, Process
+from tests.support.load import Load
+from tests.support.postgres import VERSIONS, Cluster
 
 REQUESTS = 10_000
 

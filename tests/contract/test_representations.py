@@ -12,8 +12,8 @@ import pytest
 from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.manage.organizations import create_organization
 from tests.conftest import Service, prepare
-from tests.contract.test_list_document import EXAMPLE
-from tests.harness import Place, Process, Response, wait_until
+from tests.support.documents import EXAMPLE
+from tests.support.harness import Place, Process, Response, wait_until
 
 LIST, GET = "/v1/models", "/v1/models/gpt-4o"
 GZIP = {"accept-encoding": "gzip, deflate, br"}

@@ -9,7 +9,7 @@ import pytest
 import stytch
 
 from modelservice.config import load
-from tests.issuer import CLIENT, MEMBER, PROJECT, Issuer, machine, member, sign
+from tests.support.issuer import CLIENT, MEMBER, PROJECT, Issuer, machine, member, sign
 
 # Its own use of aiohttp.
 pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")

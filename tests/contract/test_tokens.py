@@ -19,9 +19,9 @@ from modelservice.manage.models import create_model
 from modelservice.manage.organizations import create_organization
 from modelservice.v1 import model_service_pb2 as pb
 from tests.conftest import Keys, prepare
-from tests.contract.test_errors import GET, LIST, bearer, call, details
-from tests.harness import Place, Process, channel, unary, wait_until
-from tests.issuer import CLIENT, Claims, Issuer, machine, member, public, sign
+from tests.support.calls import GET, LIST, bearer, call, details
+from tests.support.harness import Place, Process, channel, unary, wait_until
+from tests.support.issuer import CLIENT, Claims, Issuer, machine, member, public, sign
 
 WAYS = ("REST", "gRPC", "gRPC through Envoy")
 

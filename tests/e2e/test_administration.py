@@ -11,7 +11,7 @@ import yaml
 
 from modelservice.edge import probe
 from tests.conftest import prepare, running
-from tests.harness import Place, Process, administration, wait_until
+from tests.support.harness import Place, Process, administration, wait_until
 
 SOCKET = "envoy-admin.sock"
 

@@ -10,8 +10,8 @@ import pytest
 from modelservice.cli import _COMMANDS
 from modelservice.config import SETTINGS
 from tests.conftest import prepare
-from tests.harness import Place
-from tests.poison import poison
+from tests.support.harness import Place
+from tests.support.poison import poison
 
 
 def refused(place: Place, *arguments: str) -> tuple[int, str]:

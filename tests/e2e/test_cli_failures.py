@@ -15,7 +15,7 @@ import pytest
 
 from modelservice.cli import failures, modelservice
 from tests.conftest import prepare
-from tests.harness import Place
+from tests.support.harness import Place
 
 NO_SPACE = Path("/dev/full")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.harness import Place
+from tests.support.harness import Place
 
 
 @pytest.fixture

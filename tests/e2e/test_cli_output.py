@@ -13,8 +13,8 @@ from modelservice.manage.clients import add_client
 from modelservice.manage.keys import create_key, list_keys
 from modelservice.manage.models import create_model
 from tests.conftest import prepare
-from tests.harness import Place
-from tests.terminal import on_a_terminal
+from tests.support.harness import Place
+from tests.support.terminal import on_a_terminal
 
 CLIENT = "m2m-client-test-22222222-2222-4222-8222-222222222222"
 NAME = "a-model-with-a-name-that-is-longer-than-a-terminal-of-eighty-columns-is-wide-" + "x" * 20

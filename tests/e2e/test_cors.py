@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Service, prepare
-from tests.harness import Place, Process, Response
+from tests.support.harness import Place, Process, Response
 
 ALLOWED, OTHER = "https://app.example.com", "https://app.example.com.evil.example"
 LIST, GET = "/v1/models", "/v1/models/gpt-4o"

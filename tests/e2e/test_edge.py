@@ -20,8 +20,8 @@ from modelservice.edge.access_log import BUDGET
 from modelservice.edge.configuration import Edge, in_script, write_configuration
 from modelservice.edge.processes import find_envoy
 from tests.conftest import prepare
-from tests.contract.test_errors import GET, LIST, bearer, call, unknown_model
-from tests.harness import DEADLINE, ENVOY, ROOT, Place, Process, administration, wait_until
+from tests.support.calls import GET, LIST, bearer, call, unknown_model
+from tests.support.harness import DEADLINE, ENVOY, ROOT, Place, Process, administration, wait_until
 
 UNAVAILABLE = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}
 TIMEOUT = {"error": {"type": "api_error", "message": "Deadline exceeded", "code": "timeout"}}

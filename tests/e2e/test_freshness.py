@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from modelservice.domain.principal import MODELS_READ
-from modelservice.manage.catalogue import import_catalogue
 from modelservice.manage.keys import create_key, revoke_key
 from modelservice.manage.models import ModelRef, delete_model, update_model
+from modelservice.manage.system_catalogue import import_catalogue
 from tests.conftest import Service, prepare
-from tests.harness import Place, Process, wait_until
+from tests.support.harness import Place, Process, wait_until
 
 
 def seconds_until(condition: Callable[[], bool]) -> float:

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from tests.conftest import Service, prepare
-from tests.harness import Place, Process, wait_until
-from tests.tls import secured
+from tests.support.harness import Place, Process, wait_until
+from tests.support.tls import secured
 
 UNAVAILABLE = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}
 NOT_FOUND = {"error": {"type": "not_found_error", "message": "Unknown path", "code": "not_found"}}

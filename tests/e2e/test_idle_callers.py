@@ -18,8 +18,8 @@ from modelservice.rpc.health import WATCHERS_MAX
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.conftest import Keys, prepare
-from tests.contract.test_errors import GET, bearer
-from tests.harness import Place, Process, channel, streaming, wait_until
+from tests.support.calls import GET, bearer
+from tests.support.harness import Place, Process, channel, streaming, wait_until
 
 CHECK = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"

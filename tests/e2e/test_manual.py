@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.catalogues import litellm_content, litellm_file, models_dev_file
 from tests.conftest import Service
-from tests.harness import DEADLINE, ROOT, Place, Process, wait_until
+from tests.support.catalogues import litellm_content, litellm_file, models_dev_file
+from tests.support.harness import DEADLINE, ROOT, Place, Process, wait_until
 from tests.support.manual import blocks
 
 

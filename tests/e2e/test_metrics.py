@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from modelservice import errors
 from modelservice.manage.models import create_model
 from tests.conftest import Keys, prepare
-from tests.contract.test_errors import GET, LIST, Metadata, bearer, call, unknown_model
-from tests.harness import DEADLINE, Place, Process, channel, unary, wait_until
-from tests.issuer import Issuer, member, sign
+from tests.support.calls import GET, LIST, Metadata, bearer, call, unknown_model
+from tests.support.harness import DEADLINE, Place, Process, channel, unary, wait_until
+from tests.support.issuer import Issuer, member, sign
 from tests.support.manual import rows
 
 # Stands in all that these tests send, and nowhere else.

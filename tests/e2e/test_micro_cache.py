@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from modelservice.edge.processes import find_envoy
-from tests.harness import DEADLINE, ENVOY, ROOT, Response, free_ports, listens, memory, wait_until
+from tests.support.harness import DEADLINE, ENVOY, ROOT, Response, free_ports, listens, memory, wait_until
 
 SCRIPT = ROOT / "src" / "modelservice" / "edge" / "micro_cache.lua"
 ANSWERS_MAX, BYTES_MAX = 50, 100_000

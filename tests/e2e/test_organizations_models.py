@@ -16,8 +16,8 @@ from modelservice.manage.organizations import create_organization, delete_organi
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.conftest import prepare
-from tests.contract.test_errors import bearer, call, details
-from tests.harness import Place, Process, Response, channel, wait_until
+from tests.support.calls import bearer, call, details
+from tests.support.harness import Place, Process, Response, channel, wait_until
 
 LIST = "/modelservice.v1.ModelService/ListModels"
 HEADER = "x-modelservice-organization"

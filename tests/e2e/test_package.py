@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tests.harness import DEADLINE, ROOT
+from tests.support.harness import DEADLINE, ROOT
 
 
 def test_the_wheel_carries_everything(tmp_path: Path) -> None:

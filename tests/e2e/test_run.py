@@ -20,8 +20,8 @@ from modelservice.manage.keys import list_keys
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.conftest import prepare
-from tests.contract.test_errors import bearer
-from tests.harness import DEADLINE, Place, Process, channel, wait_until
+from tests.support.calls import bearer
+from tests.support.harness import DEADLINE, Place, Process, channel, wait_until
 
 
 def gone(pid: int) -> bool:

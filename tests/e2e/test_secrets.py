@@ -6,10 +6,10 @@ import pytest
 
 from modelservice.cli import _COMMANDS
 from tests.conftest import Keys, prepare
-from tests.contract.test_errors import GET, bearer, call, unknown_model
-from tests.harness import Place, Process, free_ports, wait_until
-from tests.postgres import Cluster
-from tests.tls import CLIENT, secured
+from tests.support.calls import GET, bearer, call, unknown_model
+from tests.support.harness import Place, Process, free_ports, wait_until
+from tests.support.postgres import Cluster
+from tests.support.tls import CLIENT, secured
 
 # Planted: like nothing that anybody would print otherwise.
 SECRET = "Tr0ub4dor"  # noqa: S105

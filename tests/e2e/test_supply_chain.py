@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit import LOCKS
-from tests.harness import DEADLINE, ROOT, free_ports
+from tests.support.audit import LOCKS
+from tests.support.harness import DEADLINE, ROOT, free_ports
 
 ADVISORY = {
     "id": "GHSA-xxxx-yyyy-zzzz",
@@ -54,7 +54,7 @@ def advisories() -> Iterator[str]:
 
 
 def audit(url: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.audit", "--osv-url", url]
+    command = [sys.executable, "-m", "tests.support.audit", "--osv-url", url]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=3 * DEADLINE)
 
 

@@ -15,11 +15,11 @@ from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from modelservice.rpc.servicers import MODEL_SERVICE
-from tests.authority import EXPIRED, Authority, Issued, rename, replace
 from tests.conftest import prepare
 from tests.e2e.test_edge import envoy
-from tests.harness import Place, Process, wait_until
-from tests.tls import AUTHORITY, NAME, STRANGER, secured
+from tests.support.authority import EXPIRED, Authority, Issued, rename, replace
+from tests.support.harness import Place, Process, wait_until
+from tests.support.tls import AUTHORITY, NAME, STRANGER, secured
 
 UNAVAILABLE = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}
 # What only the server has; without it, these are the settings of an Envoy that runs elsewhere.

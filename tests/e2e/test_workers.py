@@ -16,7 +16,7 @@ import pytest
 
 from modelservice.edge import probe
 from tests.conftest import prepare
-from tests.harness import DEADLINE, Place, Process, wait_until
+from tests.support.harness import DEADLINE, Place, Process, wait_until
 
 
 def lines(process: Process, message: str) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ import sys
 from modelservice.edge import probe
 from modelservice.edge.processes import find_envoy
 from tests.conftest import prepare
-from tests.harness import DEADLINE, ENVOY, Place, Process, listens, wait_until
-from tests.load import Load
+from tests.support.harness import DEADLINE, ENVOY, Place, Process, listens, wait_until
+from tests.support.load import Load
 
 CLIENTS = 32
 WAYS = ("REST", "gRPC through Envoy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 
@@ -11,8 +12,8 @@ from modelservice.manage.models import ModelRef, update_model
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.conftest import prepare
-from tests.contract.test_errors import bearer
-from tests.harness import Place, Process, channel, wait_until
+from tests.support.calls import bearer
+from tests.support.harness import Place, Process, channel, wait_until
 
 MODEL = "gpt-4o"
 
@@ -62,3 +63,13 @@ def serving(place: Place, key: str | None = None) -> Iterator[Serving]:
         process.wait_for('"SERVING"')
         yield Serving(place, process, ModelServiceStub(one), key)
         assert process.popen.poll() is None, process.errors
+
+
+CANNOT = "the database cannot be read"
+
+
+AGAIN = "the database is read again"
+
+
+def file_of(place: Place) -> Path:
+    return place.folder / "test.db"

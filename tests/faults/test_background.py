@@ -16,11 +16,11 @@ from modelservice.background import Task
 from modelservice.stop import Stop
 from modelservice.telemetry import make_log
 from tests.conftest import prepare
-from tests.contract.test_errors import LIST, bearer
 from tests.e2e.test_metrics import value
-from tests.harness import Place, unary, wait_until
-from tests.issuer import Issuer
-from tests.tls import AUTHORITY, secure_channel
+from tests.support.calls import LIST, bearer
+from tests.support.harness import Place, unary, wait_until
+from tests.support.issuer import Issuer
+from tests.support.tls import AUTHORITY, secure_channel
 
 TASKS = {"refresher", "freshness", "issuer_keys", "certificate", "watchdog"}
 

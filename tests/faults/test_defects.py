@@ -9,7 +9,7 @@ from contextlib import closing
 from tests.conftest import prepare
 from tests.e2e.test_metrics import value
 from tests.faults.serving import serving
-from tests.harness import DEADLINE, Place, Process, wait_until
+from tests.support.harness import DEADLINE, Place, Process, wait_until
 
 CANNOT = "the database cannot be read"
 FAILED = '"the task failed"'

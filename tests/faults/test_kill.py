@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from modelservice.manage.catalogue import import_catalogue
-from modelservice.manage.database import migrate
+from modelservice.manage.maintenance import migrate
+from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.store.access import Access
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import read_changes
-from tests.harness import wait_until
-from tests.postgres import Cluster
+from tests.support.harness import wait_until
+from tests.support.postgres import Cluster
 
 MODELS = 1_000
 IMPORT = """
 import sys
-from modelservice.manage.catalogue import import_catalogue
+from modelservice.manage.system_catalogue import import_catalogue
 url, name = sys.argv[1:]
 models = [{"name": f"m-{n}", "display_name": name, "provider": "p"} for n in range(1000)]
 print("begin", flush=True)

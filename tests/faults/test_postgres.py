@@ -14,8 +14,8 @@ from tests.conftest import prepare
 from tests.e2e.test_metrics import value
 from tests.faults.proxy import Proxy
 from tests.faults.serving import Serving, serving
-from tests.harness import Place, Process, channel, wait_until
-from tests.postgres import VERSIONS, Cluster
+from tests.support.harness import Place, Process, channel, wait_until
+from tests.support.postgres import VERSIONS, Cluster
 
 CANNOT = "the database cannot be read"
 AGAIN = "the database is read again"

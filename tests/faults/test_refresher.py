@@ -14,12 +14,12 @@ from modelservice.catalogue.snapshot import Snapshot
 from modelservice.domain.principal import MODELS_READ
 from modelservice.errors import DatabaseBehindError
 from modelservice.manage.keys import create_key, revoke_key
-from modelservice.store.reading import Changes, Revision
+from modelservice.store.changes import Changes, Revision
 from modelservice.telemetry import make_log
 from tests.conftest import prepare
 from tests.faults.serving import serving
-from tests.harness import Place, wait_until
-from tests.postgres import Cluster
+from tests.support.harness import Place, wait_until
+from tests.support.postgres import Cluster
 
 
 @pytest.mark.slow

@@ -10,13 +10,12 @@ from typing import Self
 
 import pytest
 
-from modelservice.manage.database import backup
-from tests.backups import damage
+from modelservice.manage.maintenance import backup
 from tests.conftest import prepare
-from tests.faults.serving import Serving, serving
-from tests.faults.test_sqlite import AGAIN, CANNOT, file_of
-from tests.harness import Place, wait_until
-from tests.holder import Holder
+from tests.faults.serving import AGAIN, CANNOT, Serving, file_of, serving
+from tests.support.backups import damage
+from tests.support.harness import Place, wait_until
+from tests.support.holder import Holder
 
 
 class Readers:

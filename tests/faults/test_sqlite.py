@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from modelservice.errors import DatabaseUnavailableError
-from modelservice.manage.catalogue import import_catalogue
-from modelservice.manage.database import backup
+from modelservice.manage.maintenance import backup
 from modelservice.manage.organizations import create_organization
+from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.store.access import Access
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import read_changes
-from tests.backups import full_disk
 from tests.conftest import prepare
-from tests.faults.serving import serving
-from tests.harness import Place, wait_until
-from tests.unit.conftest import entry
-
-CANNOT = "the database cannot be read"
-AGAIN = "the database is read again"
-
-
-def file_of(place: Place) -> Path:
-    return place.folder / "test.db"
+from tests.faults.serving import AGAIN, CANNOT, file_of, serving
+from tests.support.backups import full_disk
+from tests.support.harness import Place, wait_until
+from tests.support.models import entry
 
 
 def test_a_full_disk_fails_the_write_and_loses_nothing(place: Place) -> None:

@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from modelservice.domain.principal import MODELS_READ
-from modelservice.manage import database, keys, organizations
+from modelservice.manage import keys, maintenance, organizations
 from tests.benchmark.population import Population, fill
 from tests.e2e.test_edge import envoy
-from tests.harness import Place, Process, Response, wait_until
+from tests.support.harness import Place, Process, Response, wait_until
 
 # As many models as LiteLLM has: a list of 3 MB.
 MODELS = 4_200
@@ -23,7 +23,7 @@ MODELS = 4_200
 
 def prepare_many(place: Place) -> tuple[str, str]:
     """Makes a database with many models. Returns keys of two organizations."""
-    database.migrate(place.database_url)
+    maintenance.migrate(place.database_url)
     fill(place.database_url, Population(system=MODELS, owned=0, organizations=1, keys=0))
     for name in ("acme", "other"):
         organizations.create_organization(place.database_url, "test", name)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.harness import DEADLINE
+from tests.support.harness import DEADLINE
 
 
 @dataclass

@@ -10,7 +10,7 @@ import h2.config
 import h2.connection
 import h2.settings
 
-from tests.harness import DEADLINE
+from tests.support.harness import DEADLINE
 
 LIST = "/v1/models"
 GRPC_LIST = "/modelservice.v1.ModelService/ListModels"

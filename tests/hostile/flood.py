@@ -28,8 +28,8 @@ from modelservice.config import SETTINGS
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key
 from tests.conftest import prepare
-from tests.harness import DEADLINE, Place, Process, cpu, wait_until
 from tests.hostile.crowd import status_of
+from tests.support.harness import DEADLINE, Place, Process, cpu, wait_until
 
 TARGET = "/v1/models/gpt-4o"
 FLOODER = "127.0.0.2"

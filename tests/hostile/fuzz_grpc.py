@@ -17,7 +17,7 @@ from google.rpc.status_pb2 import Status
 
 from modelservice.rpc.status import STATUS_CODES
 from modelservice.v1 import model_service_pb2 as pb
-from tests.harness import DEADLINE
+from tests.support.harness import DEADLINE
 
 SERVICE = "/modelservice.v1.ModelService/"
 METHODS = ("GetModel", "ListModels", "getmodel", "", "GetModel/x", "\u00e9")

@@ -21,7 +21,7 @@ from hyperframe.frame import (
     SettingsFrame,
 )
 
-from tests.harness import DEADLINE
+from tests.support.harness import DEADLINE
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 END_STREAM, ACK, END_HEADERS = 1, 1, 4

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from modelservice import errors
 from modelservice.errors import REFUSALS, RefusalKind
-from tests.harness import Response
 from tests.hostile.fuzz_rest import NATIVE, SOON, Attempt
 from tests.hostile.meaning import DOCUMENT, PROBES, Meaning, World, meaning
+from tests.support.harness import Response
 
 _KINDS: Final[Mapping[str, RefusalKind]] = {kind.code: kind for kind in REFUSALS}
 _CREDENTIAL: Final = {"": errors.INVALID_API_KEY, "without_scope": errors.ACCESS_DENIED}

@@ -10,8 +10,8 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 from modelservice import errors
 from modelservice.errors import RefusalKind
 from modelservice.rpc.parameters import IGNORED
-from tests.contract.test_filters import ORDERS, expected
-from tests.harness import Place
+from tests.support.filters import ORDERS, expected
+from tests.support.harness import Place
 
 REPEATABLE: Final = ("capability", "compliance", "owned_by")
 FLAGS: Final = ("encryption_supported", "pii_redaction_supported")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import threading
@@ -11,10 +12,10 @@ from dataclasses import dataclass, field
 from io import BufferedReader
 from typing import Final
 
-from tests.harness import DEADLINE, Response
 from tests.hostile.fuzz_rest import Attempt
 from tests.hostile.judging import judge
 from tests.hostile.meaning import World
+from tests.support.harness import DEADLINE, Response
 
 # Many, as Envoy takes a second to end one after some refusals.
 CONNECTIONS: Final = 40
@@ -172,3 +173,12 @@ def _read(file: BufferedReader, length: int) -> bytes:
     if len(data) < length:
         raise EOFError
     return data
+
+
+def answer(one: socket.socket) -> bytes:
+    """Returns all that comes until the end of a connection."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := one.recv(65536):
+            received += data
+    return received

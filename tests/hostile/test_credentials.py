@@ -24,8 +24,8 @@ from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.conftest import Service, prepare
-from tests.harness import DEADLINE, Place, Process, channel, wait_until
-from tests.issuer import Issuer, member, sign
+from tests.support.harness import DEADLINE, Place, Process, channel, wait_until
+from tests.support.issuer import Issuer, member, sign
 
 LETTERS = string.ascii_letters + string.digits
 SEED = 8

@@ -8,10 +8,10 @@ import pytest
 
 from modelservice import errors
 from tests.conftest import Service, running
-from tests.harness import memory
 from tests.hostile.fuzz_rest import attempts
 from tests.hostile.meaning import World
 from tests.hostile.sending import Outcome, Sender
+from tests.support.harness import memory
 
 SEED = 8
 QUICK, LONG = 3_000, 100_000

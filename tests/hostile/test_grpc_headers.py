@@ -11,7 +11,7 @@ import pytest
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.conftest import Keys, Service, prepare
-from tests.harness import Place, Process, channel
+from tests.support.harness import Place, Process, channel
 
 NAMES = ["grpc-internal-encoding-request", "grpc-previous-rpc-attempts", "grpc-retry-pushback-ms", "grpc-status"]
 VALUES = ["x", "", "-1", "identity", "9" * 30, "\u00ff"]

@@ -20,14 +20,14 @@ import h2.events
 import pytest
 import yaml
 
-from modelservice.manage.catalogue import import_catalogue
-from modelservice.rpc.coding import BYTES_MAX
+from modelservice.manage.system_catalogue import import_catalogue
+from modelservice.rpc.content_encoding import BYTES_MAX
 from tests.conftest import Service, prepare
-from tests.contract.test_errors import GET, bearer, unknown_model
 from tests.e2e.test_edge import UNAVAILABLE
-from tests.harness import DEADLINE, ROOT, Place, Process, channel, statistic, unary, wait_until
 from tests.hostile.conftest import Many, changed, prepare_many, refused
 from tests.hostile.deaf import deaf
+from tests.support.calls import GET, bearer, unknown_model
+from tests.support.harness import DEADLINE, ROOT, Place, Process, channel, statistic, unary, wait_until
 
 MODEL = "/v1/models/gpt-4o"
 SOURCE = yaml.safe_load((ROOT / "envoy.yaml").read_text())

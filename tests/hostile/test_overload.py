@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from tests.conftest import Service, running
-from tests.harness import ROOT, memory, wait_until
 from tests.hostile.crowd import crowd
+from tests.support.harness import ROOT, memory, wait_until
 
 MODEL = "/v1/models/gpt-4o"
 # Callers who keep it busy.

@@ -23,10 +23,10 @@ from modelservice.config import load
 from modelservice.edge.configuration import Edge, write_configuration
 from modelservice.edge.processes import find_envoy
 from tests.conftest import Keys, prepare
-from tests.contract.test_errors import LIST, bearer, details
 from tests.e2e.test_metrics import requests as answered
-from tests.harness import DEADLINE, ENVOY, ROOT, Place, Process, channel, listens, memory, unary, wait_until
 from tests.hostile.flood import FLOODER, Connection, flood, good_callers, made_up_keys
+from tests.support.calls import LIST, bearer, details
+from tests.support.harness import DEADLINE, ENVOY, ROOT, Place, Process, channel, listens, memory, unary, wait_until
 
 GET = "/v1/models/gpt-4o"
 # Envoy answers it by itself. It is counted like any other, and costs no server's time.

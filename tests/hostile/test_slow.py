@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Keys, Service, prepare, running
-from tests.harness import DEADLINE, Place, memory, wait_until
 from tests.hostile.conftest import changed, crowded, p99, refuses
+from tests.hostile.sending import answer
+from tests.support.harness import DEADLINE, Place, memory, wait_until
 
 MODEL = "/v1/models/gpt-4o"
 CROWD = 200
@@ -27,15 +28,6 @@ def opened(place: Place, count: int, sent: bytes) -> list[socket.socket]:
             one.sendall(sent)
         found.append(one)
     return found
-
-
-def answer(one: socket.socket) -> bytes:
-    """Returns all that comes until the end of a connection."""
-    received = b""
-    with contextlib.suppress(ConnectionResetError):
-        while data := one.recv(65536):
-            received += data
-    return received
 
 
 HEADERS = f"GET {MODEL} HTTP/1.1\r\nhost: x\r\n"

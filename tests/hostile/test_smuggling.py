@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from tests.conftest import Service
-from tests.harness import DEADLINE
+from tests.support.harness import DEADLINE
 
 # In seconds: nothing more comes.
 SILENCE = 2.0

@@ -13,9 +13,9 @@ import pytest
 
 from tests.conftest import Keys, prepare
 from tests.e2e.test_edge import UNAVAILABLE
-from tests.harness import Place, Response, statistic, wait_until
 from tests.hostile.conftest import changed
-from tests.hostile.test_slow import answer
+from tests.hostile.sending import answer
+from tests.support.harness import Place, Response, statistic, wait_until
 
 MODEL = "/v1/models/gpt-4o"
 Change = Callable[[dict[str, Any], dict[str, Any]], None]

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from modelservice.manage.database import backup, migrate
+from modelservice.manage.maintenance import backup, migrate
 from modelservice.manage.organizations import create_organization
-from tests.backups import url_of
+from tests.support.backups import url_of
 
 
 @pytest.fixture
@@ -16,11 +15,6 @@ def url(tmp_path: Path) -> str:
     made = f"sqlite:///{tmp_path / 'test.db'}"
     migrate(made)
     return made
-
-
-def entry(name: str, **fields: Any) -> dict[str, Any]:
-    """Returns an entry of a catalogue file."""
-    return {"name": name, "display_name": name, "provider": "p"} | fields
 
 
 @pytest.fixture

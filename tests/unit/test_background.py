@@ -12,7 +12,7 @@ import pytest
 
 from modelservice.background import ReportedError, Task
 from modelservice.telemetry import make_log
-from tests.harness import wait_until
+from tests.support.harness import wait_until
 
 INTERVAL = 0.01
 

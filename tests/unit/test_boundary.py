@@ -20,8 +20,8 @@ from modelservice.rpc.servicers import Gate
 from modelservice.rpc.status import Status, status_of
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
-from tests.contract.test_errors import LIST, Metadata, call, details
-from tests.harness import channel, free_ports, streaming, unary, wait_until
+from tests.support.calls import LIST, Metadata, call, details
+from tests.support.harness import channel, free_ports, streaming, unary, wait_until
 
 SECRET = "SELECT password FROM /etc/secret"  # noqa: S105
 

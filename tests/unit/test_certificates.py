@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from modelservice.certificates.files import PairFiles, PemFile
 from modelservice.certificates.reading import read_authority, read_pair
 from modelservice.errors import InvalidSettingError
-from modelservice.rpc.credentials import ServerCertificate
+from modelservice.rpc.tls_certificates import ServerCertificate
 from modelservice.telemetry import make_log
-from tests.authority import EXPIRED, LIFE, NOT_YET, Authority, Issued, Key, rename
-from tests.harness import wait_until
-from tests.issuer import rsa_key
+from tests.support.authority import EXPIRED, LIFE, NOT_YET, Authority, Issued, Key, rename
+from tests.support.harness import wait_until
+from tests.support.issuer import rsa_key
 
 AUTHORITY = Authority()
 

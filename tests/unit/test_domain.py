@@ -2,31 +2,17 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelservice.domain.model import Model
 from modelservice.domain.principal import Organization
 from modelservice.domain.values import is_model_name
 from modelservice.errors import InvalidValueError
+from tests.support.models import model
 
 ALLOWED = "abzABZ019._:@/-"
-
-
-def model(**fields: Any) -> Model:
-    values: dict[str, Any] = {
-        "id": UUID(int=1),
-        "name": "m",
-        "display_name": "M",
-        "provider": "p",
-        "created": 0,
-        "updated": 0,
-        "position": 1,
-    }
-    return Model(**values | fields)
 
 
 @given(st.text(alphabet=[*ALLOWED, " ", "%", "é", "\n", "\0", "\\", "?", "#"], max_size=20))

@@ -12,7 +12,7 @@ import pytest
 
 from modelservice.edge.envoy_output import EnvoyOutput
 from modelservice.telemetry import LineWriter, make_log
-from tests.harness import wait_until
+from tests.support.harness import wait_until
 
 ACCESS = b'{"message":"access","method":"GET","path":"/v1/models","status":200,"flags":"-"}\n'
 

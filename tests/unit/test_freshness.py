@@ -14,12 +14,12 @@ from modelservice.catalogue import freshness
 from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.errors import DatabaseUnavailableError
-from modelservice.manage.catalogue import load_documented
+from modelservice.manage.system_catalogue import load_documented
 from modelservice.store.access import Access
+from modelservice.store.changes import Changes, Revision, read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import Changes, Revision, read_changes
 from modelservice.telemetry import make_log
-from tests.harness import wait_until
+from tests.support.harness import wait_until
 
 STALL = "the refresher makes no progress"
 OVER = "the refresher makes progress again"

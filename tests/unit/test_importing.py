@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from modelservice.manage.catalogue import ImportReport, import_catalogue, load_documented
 from modelservice.manage.catalogue_file import InvalidCatalogueError, checked
 from modelservice.manage.importing.account import Conversion, Selection
 from modelservice.manage.importing.formats import read
@@ -17,7 +16,8 @@ from modelservice.manage.importing.reading import GUESSED, LEFT_OUT, UNKNOWN
 from modelservice.manage.importing.summary import summary
 from modelservice.manage.models import create_model
 from modelservice.manage.organizations import create_organization
-from tests.catalogues import WHOLE_FILES, litellm_content, litellm_file, whole_file
+from modelservice.manage.system_catalogue import ImportReport, import_catalogue, load_documented
+from tests.support.catalogues import WHOLE_FILES, litellm_content, litellm_file, whole_file
 
 GOOD = {"litellm_provider": "acme", "mode": "chat"}
 Converted = Callable[..., Conversion]

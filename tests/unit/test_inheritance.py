@@ -22,7 +22,7 @@ from modelservice.domain.inheritance import (
 )
 from modelservice.domain.model import Model, OrganizationModel
 from modelservice.errors import InvalidValueError
-from tests.unit.test_domain import model
+from tests.support.models import model
 
 PARENT = model(
     name="base",

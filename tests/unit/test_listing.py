@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from modelservice.catalogue.listing import Listing
 from modelservice.catalogue.rendering import Answer, Entry, render_entry
-from tests.unit.test_domain import model
+from tests.support.models import model
 
 
 def entries(count: int, *, first: int = 0, hidden: frozenset[int] = frozenset()) -> list[Entry]:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from modelservice.telemetry import LineWriter, make_log
+from modelservice.telemetry.line_reader import LineReader
 from modelservice.telemetry.logs import DROPPED
-from modelservice.telemetry.reader import LineReader
-from tests.harness import wait_until
+from tests.support.harness import wait_until
 
 SMALL = 10_000
 

@@ -16,7 +16,7 @@ import yaml
 from manual.pages import with_tables
 from modelservice.config import SETTINGS
 from modelservice.v1 import model_service_pb2 as pb
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 from tests.support.manual import DOCS, PAGES, README, anchors, links, page, prose, rows
 
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]

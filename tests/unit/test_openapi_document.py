@@ -20,7 +20,7 @@ from modelservice.domain import values
 from modelservice.rpc.parameters import IGNORED
 from modelservice.v1 import model_service_pb2 as pb
 from openapi.schemas import _BOUNDS
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 FILE = ROOT / "src" / "modelservice" / "edge" / "openapi.json"
 API = json.loads(FILE.read_text())

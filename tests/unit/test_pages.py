@@ -21,7 +21,7 @@ from modelservice.catalogue.rendering import Entry, render_entry
 from modelservice.catalogue.selection import Selection, choose
 from modelservice.errors import INVALID_REQUEST, Refusal
 from modelservice.v1 import model_service_pb2 as pb
-from tests.unit.test_domain import model
+from tests.support.models import model
 
 ORDERS = ["", *FIELDS, *(f"{field} desc" for field in FIELDS)]
 

@@ -12,14 +12,14 @@ import pytest
 from modelservice.config import load, named_files
 from modelservice.edge.configuration import Edge, write_configuration
 from modelservice.errors import ConflictError, EdgeError
-from modelservice.manage.database import backup, migrate, restore
+from modelservice.manage.maintenance import backup, migrate, restore
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.permissions import database_files, exposed
 from modelservice.manage.setup import set_up
 from modelservice.store.access import Access
 from modelservice.store.database import Database
-from tests.backups import url_of
-from tests.holder import Holder
+from tests.support.backups import url_of
+from tests.support.holder import Holder
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=["umask 000", "umask 022", "umask 077"])

@@ -13,14 +13,13 @@ import pytest
 
 from modelservice.errors import ConflictError, DatabaseUnavailableError, ModelserviceError, SchemaMismatchError
 from modelservice.manage.auditing import list_audit
-from modelservice.manage.database import backup, migrate, restore
 from modelservice.manage.keys import list_keys
+from modelservice.manage.maintenance import backup, migrate, restore
 from modelservice.manage.organizations import create_organization
 from modelservice.store.schema import REVISIONS
-from tests.backups import cut, damage, files, full_disk, organizations, script, url_of
-from tests.contract.store.test_store import changes
-from tests.holder import Holder
-from tests.unit.test_sqlite import FOREIGN, NEWER, TESTDATA
+from tests.support.backups import FOREIGN, NEWER, changes, cut, damage, files, full_disk, organizations, script, url_of
+from tests.support.documents import TESTDATA
+from tests.support.holder import Holder
 
 
 def test_it_brings_back_what_the_backup_has_and_keeps_what_there_was(live: Path, copy: Path) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from modelservice.errors import ConflictError
-from modelservice.manage.database import restore
-from tests.backups import cut, damage, files, organizations, url_of
-from tests.holder import Holder
+from modelservice.manage.maintenance import restore
+from tests.support.backups import cut, damage, files, organizations, url_of
+from tests.support.holder import Holder
 
 
 def test_a_damaged_file_is_moved_aside(live: Path, copy: Path) -> None:

@@ -10,17 +10,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from modelservice.errors import DatabaseMissingError, DatabaseUnavailableError, SchemaMismatchError
-from modelservice.manage import database as manage_database
-from modelservice.manage.catalogue import import_catalogue, load_documented
+from modelservice.manage import maintenance as manage_database
 from modelservice.manage.keys import list_keys, revoke_key
 from modelservice.manage.organizations import create_organization, list_organizations
+from modelservice.manage.system_catalogue import import_catalogue, load_documented
 from modelservice.preconditions import require_database_file
 from modelservice.store import schema, tables
 from modelservice.store.access import Access
 from modelservice.store.database import Database
-from tests.contract.store.test_store import changes
-
-TESTDATA = Path(__file__).parents[1] / "testdata"
+from tests.support.backups import FOREIGN, NEWER, changes
+from tests.support.documents import TESTDATA
 
 
 def test_a_database_of_the_version_before_keeps_all_that_it_has(tmp_path: Path) -> None:
@@ -44,10 +43,6 @@ def test_a_database_of_the_version_before_keeps_all_that_it_has(tmp_path: Path) 
     revoke_key(url, "test", "k1")
     import_catalogue(url, "test", [{"name": "gpt-x", "display_name": "New", "provider": "p"}])
     assert whole.revision.number + 2 == changes(url).revision.number
-
-
-FOREIGN = "CREATE TABLE customers (id INTEGER); INSERT INTO customers VALUES (1);"
-NEWER = "CREATE TABLE modelservice_schema (version_num TEXT); INSERT INTO modelservice_schema VALUES ('9999');"
 
 
 @pytest.mark.parametrize(

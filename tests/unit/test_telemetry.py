@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.endpoint import CLIENTS_MAX, MetricsEndpoint
 from modelservice.telemetry.metrics import Metrics, State
-from tests.harness import free_ports, wait_until
+from tests.support.harness import free_ports, wait_until
 
 
 class Shown:

@@ -24,7 +24,7 @@ from modelservice.auth.jwks import KeySet, parse_key_set
 from modelservice.auth.token import Bearer, TokenVerifier, looks_like_token
 from modelservice.domain.principal import MODELS_READ
 from modelservice.errors import INVALID_TOKEN, UNAVAILABLE, Refusal
-from tests.issuer import (
+from tests.support.issuer import (
     CLIENT,
     ISSUER,
     MEMBER,

@@ -24,7 +24,7 @@ from modelservice.manage.untrusted_files import (
     read_text,
 )
 from modelservice.manage.untrusted_yaml import parse_yaml
-from tests.bounded import run_bounded
+from tests.support.bounded import run_bounded
 
 HEAD = "models:\n- name: m\n  display_name: m\n  provider: p\n  metadata:\n"
 

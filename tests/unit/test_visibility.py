@@ -20,22 +20,22 @@ from modelservice.auth.issuer_keys import IssuerKeys
 from modelservice.auth.token import TokenVerifier
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
-from modelservice.manage.catalogue import import_catalogue
 from modelservice.manage.clients import add_client
-from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.manage.organizations import create_organization
+from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.rpc.server import Server
 from modelservice.store.access import Access
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import read_changes
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.harness import free_ports, wait_until
-from tests.issuer import RULES, key_set, machine, member, public, sign
+from tests.support.harness import free_ports, wait_until
+from tests.support.issuer import RULES, key_set, machine, member, public, sign
 
 SYSTEM = ("base-1", "base-2")
 ORGANIZATIONS = ("one", "two", "three")

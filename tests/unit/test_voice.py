@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 # What is guarded. To be extended with src/**/*.py, *.lua, *.yaml and proto/**/*.proto as they are rewritten.
 GUARDED = ("README.md", "docs/*.md")

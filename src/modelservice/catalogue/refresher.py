@@ -14,11 +14,11 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from modelservice.background import ReportedError, Task
-from modelservice.catalogue.pace import Pace, keep_out_of_collections, let_go, without_collections
-from modelservice.catalogue.rendered import RenderedCache
+from modelservice.catalogue.render_cache import RenderedCache
 from modelservice.catalogue.snapshot import Row, Snapshot, advance
+from modelservice.catalogue.throttle import Pace, keep_out_of_collections, let_go, without_collections
 from modelservice.errors import DatabaseBehindError, DefectError, ModelserviceError
-from modelservice.store.reading import HELD, Changes, Revision
+from modelservice.store.changes import HELD, Changes, Revision
 from modelservice.store.table_reader import shown_id
 
 # For how long to wait for a database that is where it has been before, in seconds: a standby that lags catches up. One

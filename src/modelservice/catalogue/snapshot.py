@@ -10,7 +10,7 @@ from uuid import UUID
 from modelservice.auth.authorize import may_see
 from modelservice.catalogue.listing import Listing
 from modelservice.catalogue.query import Query
-from modelservice.catalogue.rendered import RenderedCache
+from modelservice.catalogue.render_cache import RenderedCache
 from modelservice.catalogue.rendering import Answer, Entry, render_entry
 from modelservice.catalogue.selection import Selection, choose
 from modelservice.domain.inheritance import inherit
@@ -18,7 +18,7 @@ from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
 from modelservice.domain.values import is_model_name, is_uuid
 from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, Refusal
-from modelservice.store.reading import ORGANIZATION_MODELS, SYSTEM_MODELS, Changes, Revision
+from modelservice.store.changes import ORGANIZATION_MODELS, SYSTEM_MODELS, Changes, Revision
 from modelservice.v1 import model_service_pb2 as pb
 
 _ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, digits and . _ : @ / -"

@@ -20,12 +20,12 @@ _COMMANDS = {
     "check": "check",
     "backup": "backup",
     "restore": "restore",
-    "organizations": "organizations",
-    "keys": "keys",
-    "clients": "clients",
-    "models": "models",
-    "catalogue": "catalogue",
-    "explain": "explain",
+    "organizations": "organization_commands",
+    "keys": "key_commands",
+    "clients": "client_commands",
+    "models": "model_commands",
+    "catalogue": "catalogue_commands",
+    "explain": "explain_command",
     "audit": "audit",
     "config": "config",
     "envoy-config": "envoy_config",
@@ -37,10 +37,12 @@ class _Commands(failures.CommandGroup):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        name = _COMMANDS.get(cmd_name)
-        if name is None:
+        module = _COMMANDS.get(cmd_name)
+        if module is None:
             return None
-        command: click.Command = getattr(importlib.import_module(f"modelservice.cli.{name}"), name)
+        command: click.Command = getattr(
+            importlib.import_module(f"modelservice.cli.{module}"), cmd_name.replace("-", "_")
+        )
         return command
 
 

@@ -9,7 +9,7 @@ import click
 
 from modelservice import config
 from modelservice.cli.output import say
-from modelservice.manage.database import backup as back_up
+from modelservice.manage.maintenance import backup as back_up
 
 
 @click.command()

@@ -9,9 +9,9 @@ import click
 
 from modelservice.cli.output import print_json, print_rows
 from modelservice.domain.text import printable
-from modelservice.manage.catalogue import ImportReport
 from modelservice.manage.importing.account import Conversion
 from modelservice.manage.importing.summary import Summary, shortened, summary
+from modelservice.manage.system_catalogue import ImportReport
 
 CHANGE_COLUMNS: Final = ("model", "what", "field", "before", "after")
 _PROVIDER_COLUMNS: Final = ("provider", "entries", "added", "changed", "unchanged", "left_out")

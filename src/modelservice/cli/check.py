@@ -11,7 +11,7 @@ import click
 from modelservice import config
 from modelservice.cli.output import json_option, print_json
 from modelservice.domain.text import printable
-from modelservice.manage.checking import check_database
+from modelservice.manage.database_check import check_database
 
 
 @click.command()

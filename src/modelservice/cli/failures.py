@@ -109,7 +109,7 @@ def _fail(message: str, status: int = _FAILED, show: Callable[[IO[str]], None] |
 
 def _say(text: str) -> None:
     """Writes on standard error, for a second at most: a server that ends must end, whoever reads its last words."""
-    from modelservice.telemetry.writer import LineWriter  # noqa: PLC0415  (most commands do not fail)
+    from modelservice.telemetry.line_writer import LineWriter  # noqa: PLC0415  (most commands do not fail)
 
     try:
         descriptor = sys.stderr.fileno()

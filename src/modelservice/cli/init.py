@@ -13,8 +13,8 @@ from modelservice.cli.invocation import pasteable
 from modelservice.cli.migrate import migrated
 from modelservice.cli.options import actor_option
 from modelservice.cli.output import say
-from modelservice.manage.catalogue import ImportReport
 from modelservice.manage.setup import set_up
+from modelservice.manage.system_catalogue import ImportReport
 
 
 @click.command()

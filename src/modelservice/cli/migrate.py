@@ -7,14 +7,14 @@ import os
 import click
 
 from modelservice import config
-from modelservice.manage import database
+from modelservice.manage import maintenance
 from modelservice.store.schema import Migration
 
 
 @click.command()
 def migrate() -> None:
     """Make the database, or bring it to this version's schema."""
-    click.echo(migrated(database.migrate(config.load(os.environ).database_url)))
+    click.echo(migrated(maintenance.migrate(config.load(os.environ).database_url)))
 
 
 def migrated(schema: Migration) -> str:

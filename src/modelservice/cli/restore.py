@@ -10,7 +10,7 @@ import click
 from modelservice import config
 from modelservice.cli.options import actor_option
 from modelservice.cli.output import say
-from modelservice.manage import database
+from modelservice.manage import maintenance
 
 
 @click.command()
@@ -22,6 +22,6 @@ def restore(file: Path, actor: str) -> None:
     Servers load it within a second, and serve what they hold until then. A backup with an older schema is migrated.
     What the database held before is kept in a file beside it, whose name is printed.
     """
-    done = database.restore(config.load(os.environ).database_url, actor, file)
+    done = maintenance.restore(config.load(os.environ).database_url, actor, file)
     kept = f"; the database before it: {done.kept}" if done.kept else ""
     say(f"restored {file} as revision {done.revision}{kept}")

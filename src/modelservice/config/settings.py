@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from modelservice.config.kinds import (
+from modelservice.config.parsers import (
     Address,
     address,
     address_or_off,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from modelservice.certificates.files import PairFiles, PemFile
-from modelservice.config.kinds import Address, boolean, path, server_name
+from modelservice.config.parsers import Address, boolean, path, server_name
 from modelservice.config.setting import PREFIX, Setting
 from modelservice.errors import InvalidSettingError
 from modelservice.hosts import is_loopback

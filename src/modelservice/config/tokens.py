@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from modelservice.config.kinds import (
+from modelservice.config.parsers import (
     JWT_ALGORITHMS,
     claim,
     host,

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from modelservice.errors import EdgeError
-from modelservice.telemetry.reader import LineReader
+from modelservice.telemetry.line_reader import LineReader
 
 # In seconds: how often it is looked whether something has happened.
 LOOK_INTERVAL: Final = 0.05

@@ -28,7 +28,7 @@ CONFIGURATION: Final = "envoy.yaml"
 DESCRIPTOR: Final = "descriptor.pb"
 OPENAPI: Final = "openapi.json"
 # What Envoy reads beside its configuration.
-_FILES: Final = (DESCRIPTOR, OPENAPI, "last_hand.lua", "micro_cache.lua", "unread.lua")
+_FILES: Final = (DESCRIPTOR, OPENAPI, "responses.lua", "micro_cache.lua", "send_budget.lua")
 # Where the source says that they are.
 _FOUND_AT: Final = "src/modelservice/edge"
 

@@ -107,7 +107,7 @@ local function refuse(handle)
 end
 
 -- settings.ttl: in milliseconds. settings.answers, settings.bytes: of one thread. settings.headers: of every answer.
--- settings.admits: says whether an answer may be handed over (unread.lua).
+-- settings.admits: says whether an answer may be handed over (send_budget.lua).
 return function(settings)
   local store = new_store(settings)
   local micro_cache = {}

@@ -8,10 +8,10 @@ from typing import Final
 
 from modelservice.auth.api_key import PresentedKey
 from modelservice.domain.principal import MODELS_READ
-from modelservice.manage.catalogue import load_documented
-from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key, list_keys
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.organizations import create_organization, list_organizations
+from modelservice.manage.system_catalogue import load_documented
 
 ORGANIZATION: Final = "demo"
 _ACTOR: Final = "--demo"

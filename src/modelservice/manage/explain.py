@@ -13,8 +13,8 @@ from modelservice.domain.model import Model
 from modelservice.domain.principal import Principal
 from modelservice.domain.values import is_uuid
 from modelservice.errors import ConflictError, Refusal
-from modelservice.manage.catalogue import UPDATED
 from modelservice.manage.models import Stored, stored
+from modelservice.manage.system_catalogue import UPDATED
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import Queries, read

@@ -16,7 +16,7 @@ from modelservice.domain.model import LINES, SYSTEM_CHECKS, Model, OrganizationM
 from modelservice.domain.values import check_line, is_uuid
 from modelservice.errors import ConflictError, InvalidValueError
 from modelservice.manage.auditing import audited, difference
-from modelservice.manage.catalogue import UPDATED
+from modelservice.manage.system_catalogue import UPDATED
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import Queries, read

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from modelservice.domain.principal import MODELS_READ
 from modelservice.errors import ConflictError
-from modelservice.manage.catalogue import ImportReport, import_catalogue, load_documented
 from modelservice.manage.catalogue_file import read_file
-from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.organizations import create_organization, list_organizations
+from modelservice.manage.system_catalogue import ImportReport, import_catalogue, load_documented
 from modelservice.store.schema import Migration
 
 

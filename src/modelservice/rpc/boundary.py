@@ -29,10 +29,10 @@ from modelservice.errors import (
     TIMEOUT,
     Refusal,
 )
-from modelservice.rpc.arrival import Watchdog
+from modelservice.rpc.message_deadline import Watchdog
+from modelservice.rpc.send_budget import Unread
 from modelservice.rpc.status import Status, status_of
 from modelservice.rpc.trace import trace_id
-from modelservice.rpc.unread import Unread
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
 

@@ -16,8 +16,8 @@ from grpc_health.v1 import health_pb2
 from structlog.typing import FilteringBoundLogger
 
 from modelservice.errors import UNAVAILABLE, UNKNOWN_SERVICE, Refusal
-from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.boundary import Boundary, Call
+from modelservice.rpc.message_deadline import Watchdog
 from modelservice.rpc.servicers import MODEL_SERVICE
 
 HEALTH_SERVICE: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name

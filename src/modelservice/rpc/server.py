@@ -10,11 +10,11 @@ import grpc
 from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
-from modelservice.rpc.arrival import Watchdog
 from modelservice.rpc.boundary import Boundary
-from modelservice.rpc.credentials import ServerCertificate
 from modelservice.rpc.health import HEALTH_SERVICE, Health
+from modelservice.rpc.message_deadline import Watchdog
 from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
+from modelservice.rpc.tls_certificates import ServerCertificate
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
 

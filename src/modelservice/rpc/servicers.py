@@ -17,7 +17,7 @@ from modelservice.domain.principal import Principal
 from modelservice.errors import NOT_FOUND, UNAVAILABLE, Refusal
 from modelservice.rest.v1 import rest_service_pb2
 from modelservice.rpc.boundary import Boundary, Call
-from modelservice.rpc.coding import http_body
+from modelservice.rpc.content_encoding import http_body
 from modelservice.rpc.parameters import Parameters, check_parameters, parameters_of
 from modelservice.v1 import model_service_pb2 as pb
 

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DatabaseError
 
 from modelservice.domain.values import check_number, check_text
 from modelservice.errors import DatabaseUnavailableError, InvalidValueError
+from modelservice.store.changes import WRITERS
 from modelservice.store.database import Database
-from modelservice.store.reading import WRITERS
 from modelservice.store.rows import organization_from_row
 from modelservice.store.schema import VERSION_TABLE, require_current
 from modelservice.store.sqlite import texts_decoded

@@ -1,8 +1,8 @@
 """What a server tells of itself: its log, and metrics."""
 
+from modelservice.telemetry.line_writer import LineWriter
 from modelservice.telemetry.logs import LineBudget, is_for_people, make_log
 from modelservice.telemetry.streams import foreign_lines_logged, line_writer, standard_error_log
-from modelservice.telemetry.writer import LineWriter
 
 __all__ = [
     "LineBudget",

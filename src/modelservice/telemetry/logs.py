@@ -14,7 +14,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from modelservice.domain.text import printable_json
-from modelservice.telemetry.writer import LineWriter
+from modelservice.telemetry.line_writer import LineWriter
 
 # What a line of the log says when it must say that others are missing.
 DROPPED: Final = "log lines dropped"

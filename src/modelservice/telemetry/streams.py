@@ -12,9 +12,9 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from modelservice.telemetry.line_reader import LineReader
+from modelservice.telemetry.line_writer import LineWriter
 from modelservice.telemetry.logs import LineBudget, make_log
-from modelservice.telemetry.reader import LineReader
-from modelservice.telemetry.writer import LineWriter
 
 _DESCRIPTOR: Final = 2
 # How many lines of libraries are logged per second, and how long one may be, in characters.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from modelservice.manage.database import migrate
-from tests.postgres import VERSIONS, Cluster
+from modelservice.manage.maintenance import migrate
+from tests.support.postgres import VERSIONS, Cluster
 
 
 @pytest.fixture(params=["sqlite", *(f"postgres {version}" for version in VERSIONS)])

@@ -17,21 +17,20 @@ from sqlalchemy import Engine, event
 from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.listing import Listing
 from modelservice.catalogue.refresher import Catalogue
-from modelservice.catalogue.rendered import RenderedCache
+from modelservice.catalogue.render_cache import RenderedCache
 from modelservice.catalogue.rendering import render_entry
 from modelservice.catalogue.snapshot import Snapshot, advance
 from modelservice.errors import MODEL_NOT_FOUND, DatabaseUnavailableError, Refusal
-from modelservice.manage.catalogue import import_catalogue, load_documented
-from modelservice.manage.database import migrate
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.organizations import create_organization
+from modelservice.manage.system_catalogue import import_catalogue, load_documented
 from modelservice.store.access import Access
+from modelservice.store.changes import Changes, Revision, read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import Changes, Revision, read_changes
 from modelservice.telemetry import make_log
 from modelservice.v1 import model_service_pb2 as pb
-from tests.harness import wait_until
-from tests.unit.conftest import entry
-from tests.unit.test_domain import model
+from tests.support.harness import wait_until
+from tests.support.models import entry, model
 
 
 def listed(snapshot: Snapshot) -> list[str]:

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from modelservice.domain.model import Model
 from modelservice.errors import InvalidValueError
-from modelservice.manage.catalogue import NotTaken, export_catalogue, import_catalogue, load_documented
 from modelservice.manage.catalogue_file import InvalidCatalogueError, checked, documented, read_file
-from modelservice.manage.database import migrate
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.manage.organizations import create_organization
+from modelservice.manage.system_catalogue import NotTaken, export_catalogue, import_catalogue, load_documented
 from modelservice.store.access import Access
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import read_changes
-from tests.unit.conftest import entry
+from tests.support.models import entry
 
 
 def stored(url: str) -> list[Model]:

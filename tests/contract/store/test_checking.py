@@ -12,17 +12,17 @@ from modelservice.catalogue.rendering import Entry, render_entry
 from modelservice.domain.model import Model
 from modelservice.domain.principal import MODELS_READ
 from modelservice.errors import DatabaseUnavailableError
-from modelservice.manage import checking
-from modelservice.manage.catalogue import load_documented
-from modelservice.manage.checking import check_database
+from modelservice.manage import database_check
 from modelservice.manage.clients import add_client
+from modelservice.manage.database_check import check_database
 from modelservice.manage.keys import create_key
 from modelservice.manage.models import ModelRef, create_model, delete_model
 from modelservice.manage.organizations import create_organization, delete_organization
+from modelservice.manage.system_catalogue import load_documented
 from modelservice.store.access import Access
 from modelservice.store.checking import PROBLEM, WARNING
 from modelservice.store.database import Database
-from tests.poison import poison
+from tests.support.poison import poison
 
 GONE = "organization_id: the row of organizations is deleted"
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -126,7 +126,7 @@ def test_an_organizations_model_that_cannot_be_rendered_is_named(url: str, monke
             raise TypeError(model.name)
         return render_entry(model)
 
-    monkeypatch.setattr(checking, "render_entry", render)
+    monkeypatch.setattr(database_check, "render_entry", render)
 
     assert [(PROBLEM, "organization_models", "cannot be rendered (TypeError)")] == found(url)
 

@@ -13,22 +13,22 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from modelservice.catalogue.rendered import RenderedCache
+from modelservice.catalogue.render_cache import RenderedCache
 from modelservice.catalogue.snapshot import Snapshot, advance
 from modelservice.domain.principal import MODELS_READ
 from modelservice.errors import DatabaseBehindError, DatabaseUnavailableError
-from modelservice.manage.catalogue import import_catalogue, load_documented
-from modelservice.manage.database import migrate
 from modelservice.manage.keys import create_key, revoke_key
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.models import create_model
 from modelservice.manage.organizations import create_organization, delete_organization, list_organizations
+from modelservice.manage.system_catalogue import import_catalogue, load_documented
 from modelservice.store.access import Access
+from modelservice.store.changes import Revision, read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import Revision, read_changes
 from modelservice.store.tables import audit, head, revisions
 from modelservice.store.writing import write
-from tests.harness import wait_until
-from tests.unit.conftest import entry
+from tests.support.harness import wait_until
+from tests.support.models import entry
 
 WRITERS = 3
 WRITER = """

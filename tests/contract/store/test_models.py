@@ -11,14 +11,14 @@ from modelservice.domain.model import Model
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
 from modelservice.errors import ConflictError, InvalidValueError
 from modelservice.manage.auditing import list_audit
-from modelservice.manage.catalogue import import_catalogue, load_documented
 from modelservice.manage.explain import explain
 from modelservice.manage.keys import create_key, list_keys, revoke_key, rotate_key
 from modelservice.manage.models import ModelRef, create_model, delete_model, list_models, show_model, update_model
 from modelservice.manage.organizations import create_organization, delete_organization, list_organizations
+from modelservice.manage.system_catalogue import import_catalogue, load_documented
 from modelservice.store.access import Access
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import read_changes
 
 QUOTA = 1_000
 

@@ -10,15 +10,15 @@ import pytest
 
 from modelservice.domain.principal import Organization
 from modelservice.errors import ConflictError, DatabaseUnavailableError, SchemaMismatchError
-from modelservice.manage.database import backup, migrate, restore
+from modelservice.manage.maintenance import backup, migrate, restore
 from modelservice.manage.organizations import create_organization
 from modelservice.store.access import Access
 from modelservice.store.bounded import BoundedConnection
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import read_changes
 from modelservice.store.writing import write
-from tests.harness import wait_until
-from tests.postgres import VERSIONS, Cluster
+from tests.support.harness import wait_until
+from tests.support.postgres import VERSIONS, Cluster
 
 
 @pytest.fixture(params=VERSIONS)

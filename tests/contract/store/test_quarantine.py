@@ -13,25 +13,25 @@ import pytest
 from modelservice.auth.authenticate import authenticate
 from modelservice.catalogue import snapshot as snapshot_module
 from modelservice.catalogue.refresher import Catalogue
-from modelservice.catalogue.rendered import RenderedCache
+from modelservice.catalogue.render_cache import RenderedCache
 from modelservice.catalogue.rendering import Entry, render_entry
 from modelservice.catalogue.snapshot import Snapshot, advance
 from modelservice.domain.model import Model
 from modelservice.domain.principal import MODELS_READ
 from modelservice.errors import INVALID_API_KEY, MODEL_NOT_FOUND, Refusal
-from modelservice.manage.catalogue import import_catalogue
 from modelservice.manage.clients import add_client
 from modelservice.manage.keys import create_key
 from modelservice.manage.models import ModelRef, create_model, delete_model
 from modelservice.manage.organizations import create_organization
+from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.store.access import Access
+from modelservice.store.changes import HELD, read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import HELD, read_changes
 from modelservice.telemetry import make_log
 from modelservice.v1 import model_service_pb2 as pb
-from tests.harness import wait_until
-from tests.poison import poison
-from tests.unit.conftest import entry
+from tests.support.harness import wait_until
+from tests.support.models import entry
+from tests.support.poison import poison
 
 SECRET = "a secret prompt"  # noqa: S105
 # Of each table, by the name of a case: what a column is set to, and what the reason names. The first on every database.

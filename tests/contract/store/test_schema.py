@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from modelservice.errors import SchemaMismatchError
-from modelservice.manage.catalogue import load_documented
-from modelservice.manage.database import migrate
+from modelservice.manage.maintenance import migrate
 from modelservice.manage.organizations import create_organization, list_organizations
+from modelservice.manage.system_catalogue import load_documented
 from modelservice.store import schema
 from modelservice.store.access import Access
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import read_changes
 
 
 def run(url: str, *statements: str) -> None:

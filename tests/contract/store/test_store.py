@@ -12,21 +12,16 @@ from alembic.script import ScriptDirectory
 
 from modelservice.domain.principal import MODELS_READ, Organization
 from modelservice.errors import ConflictError, DatabaseUnavailableError
-from modelservice.manage import database as manage_database
-from modelservice.manage.catalogue import import_catalogue, load_documented
+from modelservice.manage import maintenance as manage_database
 from modelservice.manage.keys import create_key, revoke_key
 from modelservice.manage.organizations import create_organization, list_organizations
+from modelservice.manage.system_catalogue import import_catalogue, load_documented
 from modelservice.store import schema, tables
 from modelservice.store.access import Access
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from modelservice.store.reading import Changes, Revision, read_changes
 from modelservice.store.writing import write
-
-
-def changes(url: str, held: Revision | None = None) -> Changes:
-    read = read_changes(Database(url, Access.READ), held)
-    assert read is not None
-    return read
+from tests.support.backups import changes
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:

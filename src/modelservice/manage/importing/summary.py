@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from modelservice.manage.catalogue import ImportReport
 from modelservice.manage.importing.account import Conversion, Finding
 from modelservice.manage.importing.reading import GUESSED, LEFT_OUT
+from modelservice.manage.system_catalogue import ImportReport
 
 # Those that a catalogue of somebody else's may state, in the order in which they are shown.
 _FIELDS: Final = (

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
-from tests.harness import SHARED
+from tests.support.harness import SHARED
 
 _LITELLM_FILE: Final = SHARED / "data" / "litellm_model_prices_and_context_window.json"
 # One of LiteLLM's shape and size; and its own, where it lies beside the checkout.

@@ -1,4 +1,4 @@
-"""Looks for known vulnerabilities in what the lock files name: run as `python -m tests.audit`, or `make audit`.
+"""Looks for known vulnerabilities in what the lock files name: run as `python -m tests.support.audit`, or `make audit`.
 
 What was not compared with the advisories is called so, never clean. Ends with 0 when everything was scanned and nothing
 found, with 1 when something was found, and with 2 when something was not scanned.
@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 LOCKS: Final = ("requirements.lock", "tests/requirements.lock")
 
 

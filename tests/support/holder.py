@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from tests.harness import DEADLINE
+from tests.support.harness import DEADLINE
 
 # Its own connection stays open, so that nothing that it writes leaves the log.
 _SCRIPT = """

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from modelservice.manage.organizations import list_organizations
+from modelservice.store.access import Access
+from modelservice.store.changes import Changes, Revision, read_changes
+from modelservice.store.database import Database
 
 
 def url_of(path: Path) -> str:
@@ -53,3 +56,13 @@ def full_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("sqlite3.connect", small)
         yield
+
+
+def changes(url: str, held: Revision | None = None) -> Changes:
+    read = read_changes(Database(url, Access.READ), held)
+    assert read is not None
+    return read
+
+
+FOREIGN = "CREATE TABLE customers (id INTEGER); INSERT INTO customers VALUES (1);"
+NEWER = "CREATE TABLE modelservice_schema (version_num TEXT); INSERT INTO modelservice_schema VALUES ('9999');"

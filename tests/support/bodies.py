@@ -9,7 +9,7 @@ import h2.config
 import h2.connection
 import h2.events
 
-from tests.harness import DEADLINE
+from tests.support.harness import DEADLINE
 
 Headers = list[tuple[str, str]]
 

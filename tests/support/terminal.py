@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 
-from tests.harness import DEADLINE, Place
+from tests.support.harness import DEADLINE, Place
 
 
 def on_a_terminal(place: Place, *arguments: str, columns: int = 80) -> list[str]:

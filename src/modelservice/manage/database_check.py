@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelservice.catalogue.rendered import RenderedCache
+from modelservice.catalogue.render_cache import RenderedCache
 from modelservice.catalogue.rendering import render_entry
 from modelservice.catalogue.snapshot import Snapshot, advance
 from modelservice.domain.inheritance import inherit
 from modelservice.errors import ModelserviceError, SchemaMismatchError
 from modelservice.manage.permissions import database_files, exposed
 from modelservice.store.access import Access
+from modelservice.store.changes import ORGANIZATION_MODELS, read_changes
 from modelservice.store.checking import PROBLEM, WARNING, Finding, count_rows, inspect
 from modelservice.store.database import Database
-from modelservice.store.reading import ORGANIZATION_MODELS, read_changes
 from modelservice.store.table_reader import shown_id
 
 

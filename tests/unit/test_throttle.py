@@ -6,20 +6,20 @@ import gc
 
 import pytest
 
-from modelservice.catalogue.pace import Pace, let_go, without_collections
+from modelservice.catalogue.throttle import Pace, let_go, without_collections
 
 
 @pytest.fixture
 def paused(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that are made."""
     pauses: list[float] = []
-    monkeypatch.setattr("modelservice.catalogue.pace.time.sleep", pauses.append)
+    monkeypatch.setattr("modelservice.catalogue.throttle.time.sleep", pauses.append)
     return pauses
 
 
 def test_it_pauses_when_a_slice_is_over_and_not_before(paused: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("modelservice.catalogue.pace.time.thread_time", lambda: now[0])
+    monkeypatch.setattr("modelservice.catalogue.throttle.time.thread_time", lambda: now[0])
     pace = Pace(hurried=False)
     pace()
     now[0] += 0.0015
@@ -34,7 +34,7 @@ def test_it_pauses_when_a_slice_is_over_and_not_before(paused: list[float], monk
 
 def test_nobody_waits_while_nobody_is_served(paused: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("modelservice.catalogue.pace.time.thread_time", lambda: now[0])
+    monkeypatch.setattr("modelservice.catalogue.throttle.time.thread_time", lambda: now[0])
     pace = Pace(hurried=True)
     now[0] += 1
     pace()

@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import psycopg
 
-from modelservice.manage.database import migrate
-from tests.harness import DEADLINE, free_ports, wait_until
+from modelservice.manage.maintenance import migrate
+from tests.support.harness import DEADLINE, free_ports, wait_until
 
 # What the wheel carries, by the folder that holds it.
 VERSIONS = {"16": "pginstall", "18": "pginstall18"}

@@ -21,9 +21,9 @@ local NATIVE = {
   ["Deadline exceeded"] = {"4", "CAQSEURlYWRsaW5lIGV4Y2VlZGVkGkMKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5FcnJvckluZm8SFwoHVElNRU9VVBIMbW9kZWxzZXJ2aWNleicKCWFwaV9lcnJvchIRRGVhZGxpbmUgZXhjZWVkZWQaB3RpbWVvdXQ="},
 }
 
-local last_hand = {}
+local responses = {}
 
-function last_hand.on_response(handle)
+function responses.on_response(handle)
   local headers = handle:headers()
   if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
     local native = NATIVE[headers:get("grpc-message") or ""]
@@ -50,4 +50,4 @@ function last_hand.on_response(handle)
   end
 end
 
-return last_hand
+return responses

@@ -14,8 +14,8 @@ import h2.config
 import h2.connection
 import h2.events
 
-from tests.authority import Authority, Issued, rename
-from tests.harness import DEADLINE, Place
+from tests.support.authority import Authority, Issued, rename
+from tests.support.harness import DEADLINE, Place
 
 AUTHORITY = Authority()
 STRANGER = Authority("stranger")

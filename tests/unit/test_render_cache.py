@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelservice.catalogue.rendered import RenderedCache
+from modelservice.catalogue.render_cache import RenderedCache
 
 SIZE = 10_000
 

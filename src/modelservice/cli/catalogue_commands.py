@@ -17,16 +17,16 @@ from modelservice.cli.catalogue_import import CHANGE_COLUMNS, changes, counted, 
 from modelservice.cli.options import actor_option
 from modelservice.cli.output import json_option, print_json, print_rows, tracked
 from modelservice.domain.text import is_printable
-from modelservice.manage.catalogue import (
+from modelservice.manage.catalogue_file import read_file
+from modelservice.manage.importing import formats
+from modelservice.manage.importing.account import Selection
+from modelservice.manage.system_catalogue import (
     FILE,
     UPDATED,
     export_catalogue,
     import_catalogue,
     list_catalogue,
 )
-from modelservice.manage.catalogue_file import read_file
-from modelservice.manage.importing import formats
-from modelservice.manage.importing.account import Selection
 
 OWN: Final = "modelservice"
 

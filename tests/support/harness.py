@@ -22,7 +22,7 @@ from typing import Any, Self
 
 import grpc
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 # The Envoy to test with, where it is not the wheel's (`make test ENVOY=…`). Other settings of the shell that runs the
 # tests are not the tests' settings.

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.issuer import ec_key
+from tests.support.issuer import ec_key
 
 # What a certificate can be for, whether anybody takes it or not.
 Key = (

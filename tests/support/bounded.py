@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.harness import DEADLINE, ROOT
+from tests.support.harness import DEADLINE, ROOT
 
 # In bytes of address space, and in seconds. A Python that has read a catalogue of 5,000 models needs a third of either.
 MEMORY = 1024 * 1024 * 1024

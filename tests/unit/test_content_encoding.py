@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelservice.catalogue.rendering import Answer
-from modelservice.rpc.coding import accepts_gzip, http_body
+from modelservice.rpc.content_encoding import accepts_gzip, http_body
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import grpc
 
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.harness import DEADLINE, Place, channel, wait_until
+from tests.support.harness import DEADLINE, Place, channel, wait_until
 
 MODEL = "gpt-4o"
 

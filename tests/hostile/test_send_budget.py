@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from tests.contract.test_errors import bearer, details
-from tests.harness import Place, Process, channel, memory, statistic, unary, wait_until
 from tests.hostile.conftest import Many, p99, prepare_many, refused
 from tests.hostile.deaf import GRPC_LIST, LIST, WAYS, deaf
+from tests.support.calls import bearer, details
+from tests.support.harness import Place, Process, channel, memory, statistic, unary, wait_until
 
 MODEL = "/v1/models/provider-0/model-0"
-# In MB: what lies unread in Envoy (an eighth of the 256 MB that it has here), and in the server (rpc/unread.py), with
+# In MB: what lies unread in Envoy (an eighth of its 256 MB here), and in the server (rpc/send_budget.py), with
 # what a process needs beside it: a caller's answers on their way, and what the allocator keeps.
 ENVOY_MAX, SERVER_MAX = 32 + 150, 64 + 150
 REFUSED = {"error": {"type": "rate_limit_error", "message": "Too many requests", "code": "rate_limited"}}
