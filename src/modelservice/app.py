@@ -1,4 +1,4 @@
-"""The composition root: what is built from what, started, drained, closed."""
+"""The composition root: builds the server from its parts, starts, drains and closes it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from modelservice.background import Task
 from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.snapshot import Snapshot
-from modelservice.config import Address, Settings, Tls, Tokens
+from modelservice.config import Address, Settings, Tokens
 from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
-from modelservice.preconditions import require_key_file
 from modelservice.rpc.server import Server
 from modelservice.rpc.servicers import Gate
 from modelservice.rpc.tls_certificates import ServerCertificate
@@ -35,46 +34,39 @@ from modelservice.telemetry import LineBudget
 from modelservice.telemetry.endpoint import MetricsEndpoint
 from modelservice.telemetry.metrics import Metrics, State
 
-# How long calls under way may take to end, in seconds, once the server takes no new ones.
+# In seconds: how long running calls may take to end once the server refuses new ones.
 _GRACE: Final = 5.0
-# How long a server that is ready waits for the issuer's first answer, in seconds, so that no caller comes too early.
+# In seconds: how long a loaded server waits for the issuer's first answer, so that it does not serve too early.
 _ISSUER_PATIENCE: Final = 3.0
 
 
 def serve(
     settings: Settings, log: FilteringBoundLogger, stop: Stop, log_lines_dropped: Callable[[], int] = lambda: 0
 ) -> None:
-    """Serves gRPC until told to stop, then drains.
+    """Serves gRPC until `stop` is requested, then drains.
 
-    A server is NOT_SERVING until the catalogue is loaded. Told to stop, it says NOT_SERVING again and goes on
-    answering, so that whoever checks its health has time to turn away; then it takes no new calls.
-
-    Args:
-        settings: The settings.
-        log: Where it tells what it does.
-        stop: When to stop.
-        log_lines_dropped: Returns how many lines of the log were dropped.
+    The server reports NOT_SERVING until the catalogue is loaded. While it drains, it reports NOT_SERVING again but
+    still answers, so that clients that check its health can leave. Then it refuses new calls.
 
     Raises:
-        InvalidSettingError: An address cannot be listened on, or a file of certificates or of the issuer's keys
-            cannot be used.
-        DefectError: The catalogue cannot be loaded, and no other try can help.
+        InvalidSettingError: An address or a certificate file cannot be used.
+        DefectError: The catalogue cannot be loaded, and retrying cannot help.
     """
-    require_key_file(settings.tokens)
-    certificate = _certificate(settings.tls, log)
-    keys = _issuer_keys(settings.tokens, log) if settings.tokens else None
-    tokens = _verifier(settings.tokens, keys) if settings.tokens and keys else None
+    tls, tokens = settings.tls, settings.tokens
+    certificate = ServerCertificate(tls.server, tls.client_authority, log) if tls.server else None
+    keys = _issuer_keys(tokens, log) if tokens else None
+    verifier = _verifier(tokens, keys) if tokens and keys else None
     database = Database(settings.database_url, Access.READ, kept=True)
     catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
     metrics, budget = Metrics(version("modelservice")), LineBudget(settings.log_calls_per_second)
     fresh = FreshAnswers(catalogue, settings.max_staleness, log)
-    server = Server(fresh, make_gate(tokens), log, metrics, budget, reflection_enabled=settings.reflection)
+    server = Server(fresh, make_gate(verifier), log, metrics, budget, reflection_enabled=settings.reflection)
     tasks = [part.task for part in (catalogue, fresh, server, keys, certificate) if part]
     metrics.show(lambda: _state(catalogue, server, certificate, tasks, log_lines_dropped()))
     endpoint = _endpoint(settings.metrics_address, metrics, log)
     if not server.start(str(settings.grpc_address), certificate):
         raise InvalidSettingError(
-            f"MODELSERVICE_GRPC_ADDRESS: cannot listen on {settings.grpc_address}: it is taken, or not of this machine"
+            f"MODELSERVICE_GRPC_ADDRESS: cannot listen on {settings.grpc_address}: already in use, or not local"
         )
     log.info(
         "listening",
@@ -83,7 +75,8 @@ def serve(
         metrics=str(settings.metrics_address or "off"),
         database=database.name,
     )
-    _warn_of_plaintext(database, log)
+    if host := database.unencrypted_host():
+        log.warning("database connection may be unencrypted", host=host, remedy="sslmode=verify-full")
     if keys:
         keys.start()
 
@@ -105,7 +98,7 @@ def serve(
     if keys:
         keys.close()
     if certificate:
-        certificate.close()
+        certificate.task.close()
     if endpoint:
         endpoint.close()
     log.info("stopped")
@@ -114,25 +107,12 @@ def serve(
 
 
 def make_gate(tokens: TokenVerifier | None) -> Gate:
-    """Returns what decides who may pass.
-
-    Args:
-        tokens: Verifies tokens; None where none are accepted.
-    """
+    """Returns the gate of the services. Without a verifier, it refuses every token."""
 
     def caller(authorization: Sequence[object], snapshot: Snapshot) -> Principal:
         return authenticate(authorization, snapshot, tokens, time.time())
 
     return Gate(authenticate=caller, viewer=viewer)
-
-
-def _warn_of_plaintext(database: Database, log: FilteringBoundLogger) -> None:
-    if host := database.unencrypted_host():
-        log.warning("the connection to the database may be without TLS", host=host, remedy="sslmode=verify-full")
-
-
-def _certificate(tls: Tls, log: FilteringBoundLogger) -> ServerCertificate | None:
-    return ServerCertificate(tls.server, tls.client_authority, log) if tls.server else None
 
 
 def _endpoint(address: Address | None, metrics: Metrics, log: FilteringBoundLogger) -> MetricsEndpoint | None:

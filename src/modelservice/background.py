@@ -1,4 +1,4 @@
-"""Background work that cannot die unseen: every thread that does something again and again runs a `Task`."""
+"""Background work that cannot die unseen: every thread that repeats something runs a `Task`."""
 
 from __future__ import annotations
 
@@ -11,36 +11,32 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-# The longest pause after failures that nobody foresaw, in seconds, unless the task's own is longer.
+# In seconds: the longest pause after unexpected failures, unless the task's cool-down is longer.
 _BACKOFF_MAX: Final = 10.0
-# Pauses after such failures are up to this much longer, so that servers that fail together do not retry together.
+# Such pauses vary by this factor, so that servers that fail together do not retry together.
 _JITTER: Final = 0.5
-# How long the end of a task waits for a step under way, in seconds.
-_END: Final = 1.0
 
 
 class ReportedError(Exception):
-    """A step failed, and has said so in the log itself. It is counted, and tried again after the shortest pause."""
+    """A step failed and has logged it. The task counts the failure and retries after the cool-down."""
 
 
 class Task:
-    """Runs a step again and again in a thread of its own, whatever the step raises.
+    """Repeats a step in its own thread, whatever the step raises.
 
-    A failure is logged once for each place that it is raised at, until the step succeeds again. Failures that nobody
-    foresaw are retried with exponential backoff.
+    A failure is logged once per place that raises it, until the step succeeds again. Unexpected failures are retried
+    with exponential backoff.
 
     Args:
-        name: Names the thread, and the task in the log and in metrics.
-        step: The work. It returns when there is nothing to do until the next step.
-        interval: Between two steps, in seconds.
-        log: Where failures are reported. It may fail, too.
-        cool_down: The least between two steps, in seconds, when `wake` asks for one or the last one failed. None for
-            the interval.
+        name: The name of the thread, and of the task in the log and the metrics.
+        step: The work. It returns when nothing is left to do until the next step.
+        interval: Seconds between two steps.
+        log: Where failures are reported.
+        cool_down: Minimum seconds between two steps, after a failure or when `wake` asks for one; default `interval`.
 
     Attributes:
-        name: Its name.
         failures: How many steps failed.
-        failures_in_a_row: How many since the last one that succeeded.
+        failures_in_a_row: How many of them since the last success.
     """
 
     def __init__(
@@ -70,19 +66,15 @@ class Task:
         return self.failures_in_a_row > 0
 
     def start(self) -> None:
-        """Starts the first step at once."""
+        """Starts the thread, which runs the first step at once."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Asks for the next step as soon as the cool-down allows."""
+        """Requests the next step as soon as the cool-down allows."""
         self._woken.set()
 
-    def close(self, patience: float = _END) -> None:
-        """Ends the task. A step under way is waited for, but not for long.
-
-        Args:
-            patience: How long, in seconds.
-        """
+    def close(self, patience: float = 1.0) -> None:
+        """Ends the task. Waits up to `patience` seconds for a running step."""
         self._closed.set()
         self._woken.set()
         if self._thread.is_alive():
@@ -96,36 +88,36 @@ class Task:
                 self._woken.wait(self._interval - pause)
 
     def _attempt(self) -> float:
-        """Runs the step. Returns how long to pause at least, in seconds."""
+        """Runs the step. Returns the minimum pause before the next, in seconds."""
         try:
             self._step()
         except ReportedError:
-            self._count()
+            self._count_failure()
             return self._cool_down
-        # Not only Exception: whatever leaves the step would end the thread without a word.
+        # BaseException too: anything that escapes would end the thread silently.
         except BaseException as error:  # noqa: BLE001
-            self._count()
+            self._count_failure()
             self._report(error)
             backoff = min(self._cool_down * 2.0 ** min(self.failures_in_a_row - 1, 20), _BACKOFF_MAX)
             return max(backoff, self._cool_down) * random.uniform(1, 1 + _JITTER)  # noqa: S311  (no secret)
         if self._reported:
             self._reported.clear()
-            self._say("info", "the task works again", failures=self.failures_in_a_row)
+            self._write("info", "task recovered", failures=self.failures_in_a_row)
         self.failures_in_a_row = 0
         return self._cool_down
 
-    def _count(self) -> None:
+    def _count_failure(self) -> None:
         self.failures += 1
         self.failures_in_a_row += 1
 
     def _report(self, error: BaseException) -> None:
-        # By place rather than text: a text may hold a number that is another each time.
+        # By place, not by text: a text may contain a number that differs each time.
         failure = (type(error), _place(error.__traceback__))
         if failure not in self._reported:
             self._reported.add(failure)
-            self._say("exception", "the task failed")
+            self._write("exception", "task failed")
 
-    def _say(self, level: str, message: str, **fields: object) -> None:
+    def _write(self, level: str, message: str, **fields: object) -> None:
         with contextlib.suppress(Exception):
             getattr(self._log, level)(message, task=self.name, **fields)
 

@@ -1,4 +1,4 @@
-"""Which hosts are this machine."""
+"""Loopback addresses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Says whether a host, an IP address or a name, is this machine's loopback."""
+    """Returns whether an IP address or name is this machine's loopback."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

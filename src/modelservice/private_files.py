@@ -1,4 +1,4 @@
-"""Files that their owner alone can read, whatever the umask."""
+"""Files with mode 0600, whatever the umask."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _MODE: Final = 0o600
 
 
 def create(path: Path) -> None:
-    """Makes an empty file.
+    """Creates an empty file.
 
     Raises:
         FileExistsError: The file, or a symbolic link of that name, exists.
-        OSError: The file cannot be made.
+        OSError: The file cannot be created.
     """
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE))
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file. One that exists keeps its owner and its mode: an operator may have changed both.
+    """Writes a file. An existing one keeps its owner and mode, which an operator may have changed.
 
     Raises:
         OSError: The file cannot be written, or is a symbolic link.

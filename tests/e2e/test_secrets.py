@@ -168,7 +168,7 @@ def test_a_server_warns_of_a_database_without_tls(place: Place) -> None:
     with Process(place, "serve") as process:
         process.wait_for("the database cannot be read")
 
-    (line,) = (line for line in process.errors.splitlines() if "may be without TLS" in line)
+    (line,) = (line for line in process.errors.splitlines() if "may be unencrypted" in line)
     assert '"level": "warning"' in line
     assert '"host": "db.invalid"' in line
     assert SECRET not in process.log
@@ -180,4 +180,4 @@ def test_a_server_on_loopback_does_not(place: Place) -> None:
     with Process(place, "serve") as process:
         process.wait_for("the database cannot be read")
 
-    assert "without TLS" not in process.errors
+    assert "unencrypted" not in process.errors

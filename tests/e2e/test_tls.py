@@ -22,8 +22,8 @@ from cryptography import x509
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from modelservice.certificates.files import PemFile
 from modelservice.edge.probe import is_ready
+from modelservice.pem_files import PemFile
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.conftest import prepare
@@ -293,7 +293,7 @@ def test_a_pair_that_cannot_be_used_changes_nothing_and_is_said_once(place: Plac
     edge, server = secured(place)
     prepare(place)
     client = rename(place.folder / "caller", CLIENT)
-    said = '"the certificate is not renewed"'
+    said = '"certificate not renewed"'
     with Process(place, "run") as process:
         process.wait_for("ready: ")
         # Half of a pair: where this is the first of two renames, it lasts no longer than to the second.

@@ -22,7 +22,7 @@ from tests.support.harness import Place, unary, wait_until
 from tests.support.issuer import Issuer
 from tests.support.tls import AUTHORITY, secure_channel
 
-TASKS = {"refresher", "freshness", "issuer_keys", "certificate", "watchdog"}
+TASKS = {"refresher", "freshness", "issuer_keys", "certificate", "message_deadline"}
 
 
 class Sabotage:
@@ -84,7 +84,7 @@ def test_each_task_that_fails_comes_back(place: Place, tmp_path: Path, monkeypat
             stop.give_up()
             serving.join()
     said = [json.loads(line) for line in log.getvalue().splitlines()]
-    for message in ("the task failed", "the task works again"):
+    for message in ("task failed", "task recovered"):
         assert sorted(TASKS) == sorted(line["task"] for line in said if line["message"] == message)
 
 

@@ -12,7 +12,7 @@ from tests.faults.serving import serving
 from tests.support.harness import DEADLINE, Place, Process, wait_until
 
 CANNOT = "the database cannot be read"
-FAILED = '"the task failed"'
+FAILED = '"task failed"'
 
 
 def alter(place: Place, statement: str) -> None:

@@ -132,7 +132,7 @@ def test_a_thread_that_ends_with_an_exception_is_one_line() -> None:
         thread.join()
 
     line = json.loads(lines.getvalue())
-    assert ("a thread ended", True) == (line["message"], "the reason" in line["exception"])
+    assert ("uncaught exception in thread", True) == (line["message"], "the reason" in line["exception"])
 
 
 def test_what_a_library_writes_on_standard_error_is_a_line_of_the_log() -> None:
@@ -140,7 +140,7 @@ def test_what_a_library_writes_on_standard_error_is_a_line_of_the_log() -> None:
     with foreign_lines_logged(make_log(lines, "info")):
         os.write(2, b"refused\n")
 
-    assert ("from a library", "refused") == tuple(json.loads(lines.getvalue())[name] for name in ("message", "text"))
+    assert ("library output", "refused") == tuple(json.loads(lines.getvalue())[name] for name in ("message", "text"))
 
 
 def test_a_process_that_crashes_leaves_its_last_words(place: Place) -> None:

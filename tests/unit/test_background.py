@@ -65,7 +65,7 @@ def test_whatever_a_step_raises_is_said_once_and_retried(
 
     wait_until(lambda: not task.failing, "it is over")
     wait_until(lambda: len(steps.messages()) == 2, "both are said")
-    assert ["the task failed", "the task works again"] == steps.messages()
+    assert ["task failed", "task recovered"] == steps.messages()
     assert type(error).__name__ in steps.log.getvalue()
 
 
@@ -80,7 +80,7 @@ def test_each_failure_of_its_own_is_said(steps: Steps, started: Callable[..., Ta
     task._step = elsewhere
     steps.error = None
 
-    wait_until(lambda: steps.messages() == ["the task failed"] * 2, "the other is said")
+    wait_until(lambda: steps.messages() == ["task failed"] * 2, "the other is said")
     texts = [f"number {number}" for number in range(3)]
     for text in texts:
         steps.error = ValueError(text)

@@ -84,7 +84,7 @@ def test_an_exception_is_an_internal_error_that_tells_nothing(running: Running) 
     assert SECRET not in str(error.trailing_metadata())
     assert "ValueError" not in str(error.trailing_metadata())
     # The operator, who is told the request's id, finds the cause.
-    (line,) = [line for line in running.log if line["message"] == "unforeseen error"]
+    (line,) = [line for line in running.log if line["message"] == "unexpected error"]
     assert ("r-1", True) == (line["request_id"], SECRET in str(line["exception"]))
 
 

@@ -15,9 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from modelservice.certificates.files import PairFiles, PemFile
-from modelservice.certificates.reading import read_authority, read_pair
+from modelservice.certificates import parse_authority, read_pair
 from modelservice.errors import InvalidSettingError
+from modelservice.pem_files import PairFiles, PemFile
 from modelservice.rpc.tls_certificates import ServerCertificate
 from modelservice.telemetry import make_log
 from tests.support.authority import EXPIRED, LIFE, NOT_YET, Authority, Issued, Key, rename
@@ -60,46 +60,46 @@ def spelled_out() -> Issued:
 KINDS = "must be RSA, Ed25519, or ECDSA with P-256, P-384, P-521"
 GOOD = AUTHORITY.issue()
 WRONG: dict[str, tuple[Callable[[], Issued], str]] = {
-    "a curve that is spelled out": (spelled_out, f"KEY: the key spells its curve out, rather than name it: {KINDS}"),
-    "no certificate": (lambda: Issued(b"x", GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
-    "an empty file": (lambda: Issued(b"", GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
-    "DER": (lambda: Issued(GOOD.der, GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
-    "a key instead": (lambda: Issued(GOOD.key, GOOD.key), "CERTIFICATE: {}/tls.crt holds no certificate in PEM"),
-    "no key": (lambda: Issued(GOOD.certificate, b"x"), "KEY: {}/tls.key holds no private key in PEM"),
-    "a cut key": (lambda: Issued(GOOD.certificate, GOOD.key[:-60]), "KEY: {}/tls.key holds no private key in PEM"),
+    "a curve that is spelled out": (spelled_out, f"KEY: explicit curve parameters: {KINDS}"),
+    "no certificate": (lambda: Issued(b"x", GOOD.key), "CERTIFICATE: {}/tls.crt contains no PEM certificate"),
+    "an empty file": (lambda: Issued(b"", GOOD.key), "CERTIFICATE: {}/tls.crt contains no PEM certificate"),
+    "DER": (lambda: Issued(GOOD.der, GOOD.key), "CERTIFICATE: {}/tls.crt contains no PEM certificate"),
+    "a key instead": (lambda: Issued(GOOD.key, GOOD.key), "CERTIFICATE: {}/tls.crt contains no PEM certificate"),
+    "no key": (lambda: Issued(GOOD.certificate, b"x"), "KEY: {}/tls.key contains no PEM private key"),
+    "a cut key": (lambda: Issued(GOOD.certificate, GOOD.key[:-60]), "KEY: {}/tls.key contains no PEM private key"),
     "a certificate instead": (
         lambda: Issued(GOOD.certificate, GOOD.certificate),
-        "KEY: {}/tls.key holds no private key in PEM",
+        "KEY: {}/tls.key contains no PEM private key",
     ),
-    "encrypted": (encrypted, "KEY: {}/tls.key is encrypted: the key must be there without a passphrase"),
+    "encrypted": (encrypted, "KEY: {}/tls.key is encrypted: the key must have no passphrase"),
     "another key": (lambda: Issued(GOOD.certificate, AUTHORITY.issue().key), "KEY: is not the key of CERTIFICATE"),
     "a short key": (
         lambda: AUTHORITY.issue(key=rsa_key("short", 1024)),
-        "KEY: an RSA key must have 2048 bits at least, not 1024",
+        "KEY: RSA key of 1024 bits: must have at least 2048 bits",
     ),
     "P-224": (
         lambda: AUTHORITY.issue(key=ec.generate_private_key(ec.SECP224R1())),
-        f"KEY: the key has the curve secp224r1: {KINDS}",
+        f"KEY: unsupported curve secp224r1: {KINDS}",
     ),
     "secp256k1": (
         lambda: AUTHORITY.issue(key=ec.generate_private_key(ec.SECP256K1())),
-        f"KEY: the key has the curve secp256k1: {KINDS}",
+        f"KEY: unsupported curve secp256k1: {KINDS}",
     ),
     "a Brainpool curve": (
         lambda: AUTHORITY.issue(key=ec.generate_private_key(ec.BrainpoolP256R1())),
-        f"KEY: the key has the curve brainpoolP256r1: {KINDS}",
+        f"KEY: unsupported curve brainpoolP256r1: {KINDS}",
     ),
     "Ed448": (
         lambda: AUTHORITY.issue(key=ed448.Ed448PrivateKey.generate()),
-        f"KEY: the key is of a kind that is not supported: {KINDS}",
+        f"KEY: unsupported key type: {KINDS}",
     ),
     "DSA": (
         lambda: AUTHORITY.issue(key=dsa.generate_private_key(2048)),
-        f"KEY: the key is of a kind that is not supported: {KINDS}",
+        f"KEY: unsupported key type: {KINDS}",
     ),
     "a curve without a name": (
         lambda: Issued(on_an_unknown_curve(GOOD.certificate), GOOD.key),
-        f"CERTIFICATE: its key is of a kind that is not supported: {KINDS}",
+        f"CERTIFICATE: unsupported key type: {KINDS}",
     ),
     "a huge file": (lambda: Issued(b" " * 1_000_001, b""), "CERTIFICATE: {}/tls.crt is larger than 1,000,000 bytes"),
 }
@@ -116,7 +116,7 @@ def test_a_pair_that_cannot_be_used_is_one_line(tmp_path: Path, what: str) -> No
     assert line.format(tmp_path) == str(raised.value)
 
 
-@pytest.mark.parametrize(("shifted", "said"), [(EXPIRED, "has expired, on 20"), (NOT_YET, "is not valid before 20")])
+@pytest.mark.parametrize(("shifted", "said"), [(EXPIRED, "expired on 20"), (NOT_YET, "is not valid before 20")])
 def test_a_certificate_is_not_taken_outside_its_time(tmp_path: Path, shifted: timedelta, said: str) -> None:
     files = put(tmp_path, AUTHORITY.issue(shifted=shifted))
 
@@ -158,11 +158,12 @@ def test_an_authority_is_certificates(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     bundle = AUTHORITY.certificate + Authority("other").certificate
     file.write_bytes(bundle)
-    assert bundle == read_authority(PemFile("CA", file))
+    authority = PemFile("CA", file)
+    assert bundle == parse_authority(authority, authority.read())
 
     file.write_bytes(GOOD.key)
-    with pytest.raises(InvalidSettingError, match=rf"^CA: {file} holds no certificate in PEM$"):
-        read_authority(PemFile("CA", file))
+    with pytest.raises(InvalidSettingError, match=rf"^CA: {file} contains no PEM certificate$"):
+        parse_authority(authority, authority.read())
 
 
 def test_a_certificate_that_expires_meanwhile_is_said_once_and_serves_on(tmp_path: Path) -> None:
@@ -171,12 +172,12 @@ def test_a_certificate_that_expires_meanwhile_is_said_once_and_serves_on(tmp_pat
     served = ServerCertificate(files, None, make_log(lines, "info"))
 
     def said() -> int:
-        served.look()
-        return lines.getvalue().count("the certificate is not renewed")
+        served.poll()
+        return lines.getvalue().count("certificate not renewed")
 
     wait_until(said, "it has expired")
     assert 1 == said()
-    assert "CERTIFICATE: has expired, on 20" in lines.getvalue()
+    assert "CERTIFICATE: expired on 20" in lines.getvalue()
 
     expired = served.expires
     put(tmp_path, GOOD)
@@ -192,9 +193,9 @@ def test_a_renewal_that_cannot_be_used_is_said_and_the_next_one_taken(tmp_path: 
     make, line = WRONG[what]
 
     put(tmp_path, make())
-    served.look()
+    served.poll()
 
     assert line in lines.getvalue()
     put(tmp_path, AUTHORITY.issue())
-    served.look()
+    served.poll()
     assert 1 == lines.getvalue().count("certificate renewed")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from modelservice.certificates.files import PairFiles, PemFile
 from modelservice.config import SETTINGS, Address, Tls, Tokens, Upstream, load, shown
 from modelservice.errors import InvalidSettingError
+from modelservice.pem_files import PairFiles, PemFile
 
 
 def test_the_defaults_are_loopback_and_sqlite() -> None:

@@ -9,12 +9,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from modelservice.cli.preconditions import require_database_file
 from modelservice.errors import DatabaseMissingError, DatabaseUnavailableError, SchemaMismatchError
 from modelservice.manage import maintenance as manage_database
 from modelservice.manage.keys import list_keys, revoke_key
 from modelservice.manage.organizations import create_organization, list_organizations
 from modelservice.manage.system_catalogue import import_catalogue, load_documented
-from modelservice.preconditions import require_database_file
 from modelservice.store import schema, tables
 from modelservice.store.access import Access
 from modelservice.store.database import Database

@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from modelservice.telemetry import LineBudget, make_log
-from modelservice.telemetry.endpoint import CLIENTS_MAX, MetricsEndpoint
+from modelservice.telemetry.endpoint import CONNECTIONS_MAX, MetricsEndpoint
 from modelservice.telemetry.metrics import Metrics, State
 from tests.support.harness import free_ports, wait_until
 
@@ -52,10 +52,12 @@ def shown() -> Iterator[Shown]:
 def slow(shown: Shown) -> Iterator[list[socket.socket]]:
     """As many clients as there may be, each of which sends a part of a request."""
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", shown.port))) for _ in range(CLIENTS_MAX)]
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", shown.port))) for _ in range(CONNECTIONS_MAX)
+        ]
         for client in clients:
             client.sendall(b"GET ")
-        wait_until(lambda: CLIENTS_MAX == shown.clients, "each has a thread")
+        wait_until(lambda: CONNECTIONS_MAX == shown.clients, "each has a thread")
         yield clients
 
 
@@ -71,7 +73,7 @@ def is_closed(client: socket.socket) -> bool:
 def test_a_reader_is_answered_beside_as_many_slow_clients_as_there_may_be(
     shown: Shown, slow: list[socket.socket]
 ) -> None:
-    for _ in range(2 * CLIENTS_MAX):
+    for _ in range(2 * CONNECTIONS_MAX):
         assert answers(shown)
 
     assert is_closed(slow[0])
@@ -80,11 +82,11 @@ def test_a_reader_is_answered_beside_as_many_slow_clients_as_there_may_be(
 
 def test_so_many_clients_are_served_at_most(shown: Shown, slow: list[socket.socket]) -> None:
     def oldest_made_room() -> bool:
-        assert len(shown.endpoint._server._clients) <= CLIENTS_MAX
+        assert len(shown.endpoint._deadlines) <= CONNECTIONS_MAX
         return all(map(is_closed, slow))
 
     with contextlib.ExitStack() as stack:
-        for _ in range(3 * CLIENTS_MAX):
+        for _ in range(3 * CONNECTIONS_MAX):
             stack.enter_context(socket.create_connection(("127.0.0.1", shown.port)))
         wait_until(oldest_made_room, "the oldest make room")
 
@@ -174,7 +176,7 @@ def test_a_state_that_cannot_be_told_is_in_the_log(shown: Shown) -> None:
     broken = True
 
     assert not answers(shown)
-    wait_until(lambda: "metrics cannot be shown" in shown.lines.getvalue(), "the log says so")
+    wait_until(lambda: "metrics request failed" in shown.lines.getvalue(), "the log says so")
 
 
 def test_lines_for_people_are_plain_and_tell_no_secret() -> None:
@@ -190,11 +192,11 @@ def test_lines_for_people_are_plain_and_tell_no_secret() -> None:
     try:
         fail()
     except ValueError:
-        log.exception("unforeseen error")
+        log.exception("unexpected error")
 
     first, second, *traceback = lines.getvalue().splitlines()
     assert re.fullmatch(r"[0-9T:.-]+Z \[info +\] call +method='/a/B' request_id='\\x1b\[31m'", first)
-    assert "unforeseen error" in second
+    assert "unexpected error" in second
     assert "ValueError: the reason" == traceback[-1]
     assert "in a variable" not in lines.getvalue()
 

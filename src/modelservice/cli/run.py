@@ -10,13 +10,13 @@ import click
 
 from modelservice import config, telemetry
 from modelservice.cli.invocation import pasteable
+from modelservice.cli.preconditions import require_certificates, require_database_file, require_key_file
 from modelservice.config import Address, Settings
 from modelservice.edge.configuration import Edge
 from modelservice.edge.envoy_output import EnvoyOutput
 from modelservice.edge.ports import require_free
 from modelservice.edge.processes import Processes, find_envoy
 from modelservice.edge.workers import Workers, worker_addresses
-from modelservice.preconditions import require_certificates, require_database_file, require_key_file
 from modelservice.stop import Stop
 
 _STANDARD_OUTPUT: Final = 1

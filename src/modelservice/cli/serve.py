@@ -7,6 +7,7 @@ import os
 import click
 
 from modelservice import app, config, telemetry
+from modelservice.cli.preconditions import require_key_file
 from modelservice.edge.ports import require_free
 from modelservice.edge.workers import worker_addresses
 from modelservice.stop import Stop
@@ -21,6 +22,7 @@ def serve() -> None:
     settings.tls.require_server(settings.grpc_address)
     # gRPC would say it too, but in its own words besides.
     require_free(*worker_addresses(settings, 0).items())
+    require_key_file(settings.tokens)
     with (
         telemetry.standard_error_log(settings.log_level, settings.log_format) as (log, writer),
         telemetry.foreign_lines_logged(log),

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from modelservice.certificates.files import PairFiles, PemFile
 from modelservice.config.parsers import Address, boolean, path, server_name
 from modelservice.config.setting import PREFIX, Setting
 from modelservice.errors import InvalidSettingError
 from modelservice.hosts import is_loopback
+from modelservice.pem_files import PairFiles, PemFile
 
 _PATH_BOUNDS: Final = "the path of a PEM file"
 

@@ -15,7 +15,6 @@ from typing import Any, Final, Self
 import yaml
 
 from modelservice import private_files
-from modelservice.certificates.files import PairFiles
 from modelservice.config import Settings, Upstream
 from modelservice.edge.access_log import limit_lines
 from modelservice.edge.administration import Administration, socket_in
@@ -23,6 +22,7 @@ from modelservice.edge.cors import allow_origins
 from modelservice.edge.rates import Rates, limit_rates
 from modelservice.edge.tls import secure
 from modelservice.errors import EdgeError
+from modelservice.pem_files import PairFiles
 
 CONFIGURATION: Final = "envoy.yaml"
 DESCRIPTOR: Final = "descriptor.pb"

@@ -9,10 +9,10 @@ import ssl
 from pathlib import Path
 from typing import Any, Final
 
-from modelservice.certificates.files import PemFile
-from modelservice.certificates.reading import read_leaf
+from modelservice.certificates import read_leaf
 from modelservice.edge.administration import Administration
 from modelservice.errors import InvalidSettingError
+from modelservice.pem_files import PemFile
 
 # In seconds; everything asked is on this machine.
 _TIMEOUT: Final = 2.0

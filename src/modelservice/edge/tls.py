@@ -10,9 +10,9 @@ import ipaddress
 from pathlib import Path
 from typing import Any, Final
 
-from modelservice.certificates.files import PairFiles, PemFile
 from modelservice.config import Upstream
 from modelservice.edge.access_log import budget
+from modelservice.pem_files import PairFiles, PemFile
 
 _EXTENSIONS: Final = "type.googleapis.com/envoy.extensions"
 _SECRET: Final = f"{_EXTENSIONS}.transport_sockets.tls.v3.Secret"

@@ -1,8 +1,8 @@
-"""The gRPC face: servicers, and the boundary through which every call passes."""
+"""The gRPC API: servicers, and the boundary that every call passes."""
 
 import os
 
-# Read when grpc is first imported, which only modules of this package (and what imports them) do. Since grpcio 1.80 a
-# synchronous server costs more for each call with the listener than without: two rows of `make bench` are an echo
-# server either way. Whoever sets the variable decides.
+# grpc reads this when it is first imported, which only this package and its importers do. Since grpcio 1.80 each call
+# of a synchronous server costs more with the listener than without (`make bench` compares echo servers with both). The
+# environment overrides it.
 os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")

@@ -1,4 +1,4 @@
-"""In which form REST's callers get an answer."""
+"""Chooses between the plain and the compressed form of a REST answer."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from modelservice.catalogue.rendering import Answer
 from modelservice.catalogue.selection import Selection
 from modelservice.errors import INVALID_REQUEST, Refusal
 
-# In bytes. Envoy takes 8 MiB, of which this leaves the frame and the type their part (envoy.yaml,
-# max_response_body_size): beyond that its answer would be an internal error.
+# In bytes. Envoy accepts 8 MiB with the frame and the content type (envoy.yaml, max_response_body_size), and turns
+# anything longer into an internal error.
 BYTES_MAX: Final = 8_000_000
 _TOO_LONG: Final = "The list is longer than 8 MB: must be asked for in pages (page_size), or with accept-encoding: gzip"
 
 
 def http_body(answer: Answer | Selection, accept_encoding: Sequence[object]) -> bytes:
-    """Returns an answer as the serialized `google.api.HttpBody` that suits a caller.
+    """Returns an answer as a serialized `google.api.HttpBody`, compressed if the client accepts gzip.
 
     Args:
         answer: The answer.
         accept_encoding: Every value of the request's `accept-encoding`.
 
     Raises:
-        Refusal: `INVALID_REQUEST`: it is longer than Envoy takes.
+        Refusal: `INVALID_REQUEST`: the body is longer than Envoy accepts.
     """
     compressed = answer.http_body_gzip if accepts_gzip(accept_encoding) else None
     body = compressed or answer.http_body
@@ -33,11 +33,7 @@ def http_body(answer: Answer | Selection, accept_encoding: Sequence[object]) -> 
 
 
 def accepts_gzip(accept_encoding: Sequence[object]) -> bool:
-    """Says whether a caller takes gzip: it names it, and not with a weight of 0 (RFC 9110, 12.5.3).
-
-    Args:
-        accept_encoding: Every value of the request's `accept-encoding`. `*` is no reason to compress.
-    """
+    """Returns whether a client names gzip with a weight other than 0 (RFC 9110, 12.5.3). `*` does not count."""
     for value in accept_encoding:
         for coding in str(value).lower().split(","):
             name, _, weight = coding.partition(";")

@@ -1,7 +1,7 @@
 """grpc.health.v1.Health: Check, Watch and List, for "" and the service's name.
 
-Not the stock servicer: it sends to watchers while it holds the lock that Check takes, so that one watcher who reads
-nothing stops the health checks of everybody.
+Not grpcio's own servicer: it sends to watchers while it holds the lock that Check takes, so one watcher that reads
+nothing would block everyone's health checks.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from structlog.typing import FilteringBoundLogger
 
 from modelservice.errors import UNAVAILABLE, UNKNOWN_SERVICE, Refusal
 from modelservice.rpc.boundary import Boundary, Call
-from modelservice.rpc.message_deadline import Watchdog
+from modelservice.rpc.message_deadline import MessageDeadline
 from modelservice.rpc.servicers import MODEL_SERVICE
 
 HEALTH_SERVICE: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-# Streams of Watch at a time, each with a thread of its own. A further one is refused: its caller can Check.
+# Concurrent Watch streams, each with its own thread. Clients that are refused can use Check.
 WATCHERS_MAX: Final = 128
+_WATCH: Final = f"/{HEALTH_SERVICE}/Watch"
 _SERVICES: Final = ("", MODEL_SERVICE)
 _SERVING: Final[int] = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING: Final[int] = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -30,15 +31,10 @@ _UNKNOWN: Final[int] = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class Health:
-    """Whether this server is ready. It starts NOT_SERVING.
+    """The health service. It reports NOT_SERVING until `serve`."""
 
-    Args:
-        watchdog: Waits for messages.
-        log: Where changes are said.
-    """
-
-    def __init__(self, watchdog: Watchdog, log: FilteringBoundLogger) -> None:
-        self._watchdog = watchdog
+    def __init__(self, deadline: MessageDeadline, log: FilteringBoundLogger) -> None:
+        self._deadline = deadline
         self._log = log
         self._serving = False
         self._started = False
@@ -47,36 +43,36 @@ class Health:
         self._closed = False
         self._changed = threading.Condition()
         self._slots = threading.BoundedSemaphore(WATCHERS_MAX)
-        # A few threads more than watchers, so that there is one to refuse the next.
+        # A few more threads than watchers, to refuse the next.
         self._threads = ThreadPoolExecutor(WATCHERS_MAX + 4, thread_name_prefix="watch")
 
     @property
     def serving(self) -> bool:
-        """Whether it says SERVING."""
+        """Whether the status is SERVING."""
         return self._serving
 
     def serve(self) -> None:
-        """Says SERVING from now on, unless it is suspended or drains."""
+        """Reports SERVING from now on, unless suspended or draining."""
         self._started = True
-        self._tell()
+        self._update()
 
     def suspend(self) -> None:
-        """Says NOT_SERVING until it is resumed."""
+        """Reports NOT_SERVING until `resume`."""
         self._suspended = True
-        self._tell()
+        self._update()
 
     def resume(self) -> None:
         """Ends `suspend`."""
         self._suspended = False
-        self._tell()
+        self._update()
 
     def drain(self) -> None:
-        """Says NOT_SERVING from now on, for good."""
+        """Reports NOT_SERVING permanently."""
         self._draining = True
-        self._tell()
+        self._update()
 
     def close(self) -> None:
-        """Ends the streams of Watch, which would otherwise hold up the server's own end."""
+        """Ends the Watch streams, which would otherwise delay the server's end."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -99,7 +95,7 @@ class Health:
         def watch(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
             return self._watch(requests, context, boundary)
 
-        # grpcio's own way to keep a method off the common threads. A watcher who reads nothing holds its thread here.
+        # grpcio's way to give a method its own threads: a watcher that reads nothing occupies one.
         vars(watch)["experimental_thread_pool"] = self._threads
         return grpc.method_handlers_generic_handler(
             HEALTH_SERVICE,
@@ -110,7 +106,7 @@ class Health:
             },
         )
 
-    def _tell(self) -> None:
+    def _update(self) -> None:
         with self._changed:
             self._serving = self._started and not self._suspended and not self._draining
             self._changed.notify_all()
@@ -126,7 +122,7 @@ class Health:
         return message
 
     def _watch(self, requests: Iterator[bytes], context: grpc.ServicerContext, boundary: Boundary) -> Iterator[bytes]:
-        call, watch = Call(requests, context, self._watchdog), f"/{HEALTH_SERVICE}/Watch"
+        call = Call(requests, context, self._deadline)
         refusal: Refusal | None = None
         if not self._slots.acquire(blocking=False):
             refusal = Refusal(UNAVAILABLE, "Too many watchers")
@@ -138,28 +134,28 @@ class Health:
             except Refusal as expected:
                 refusal = expected
             except Exception:  # noqa: BLE001
-                refusal = boundary.unforeseen(watch, call)
+                refusal = boundary.unexpected(_WATCH, call)
             finally:
                 self._slots.release()
         if refusal:
-            context.abort_with_status(boundary.status(refusal, watch, call))
+            context.abort_with_status(boundary.status(refusal, _WATCH, call))
 
     def _statuses(self, service: str, context: grpc.ServicerContext) -> Iterator[bytes]:
-        """Yields the status now and each other one that follows, until the call ends."""
+        """Yields the status now and after each change, until the call ends."""
 
-        def ended() -> None:
+        def wake() -> None:
             with self._changed:
                 self._changed.notify_all()
 
-        if not context.add_callback(ended):
+        if not context.add_callback(wake):
             return
-        told: bytes | None = None
+        sent: bytes | None = None
         while context.is_active() and not self._closed:
             with self._changed:
-                while self._status(service) == told:
+                while self._status(service) == sent:
                     self._changed.wait()
                     if self._closed or not context.is_active():
                         return
-                told = self._status(service)
-            # Sent with no lock held.
-            yield told
+                sent = self._status(service)
+            # Outside the lock: sending may block.
+            yield sent

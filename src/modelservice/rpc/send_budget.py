@@ -1,8 +1,8 @@
-"""Bounds the answers that lie here because nobody reads them.
+"""Bounds the memory of answers that callers do not read.
 
-An answer that is handed over lies in gRPC's memory until its caller has taken it. Callers who ask for long lists and
-read nothing would fill it. So the bytes of long answers are counted while their calls last. Beyond the bound a call
-waits for a moment, as others take theirs; then it is refused, and answers that have lain for long are given up.
+gRPC keeps an answer in memory until its caller has read it, so callers that request long lists and read nothing would
+fill the memory. The bytes of long answers are therefore counted until their calls end. When the budget is used up, a
+call waits a moment for others to finish, and old unread answers are cancelled; then the call is refused.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import grpc
 
 from modelservice.errors import RATE_LIMITED, Refusal
 
-# In bytes. Shorter answers are not counted: calls at a time are bounded (rpc.server).
-LONG: Final = 64 * 1024
-# In bytes: what a long answer counts for at least, as its call takes the place of another.
+# In bytes. Shorter answers are free: the number of concurrent calls is bounded (rpc.server).
+_LONG: Final = 64 * 1024
+# In bytes: the least that a long answer counts, because it also occupies a call.
 _COUNTED_MIN: Final = 1024 * 1024
-# In bytes: of all answers at a time, and of one caller's.
-BYTES_MAX: Final = 64 * 1024 * 1024
-SHARE_MAX: Final = BYTES_MAX // 2
-# For how long a call waits for room, in seconds, and how many may: each holds a thread.
-PATIENCE: Final = 2.0
+# In bytes: the budget of all callers, and of one.
+_BUDGET: Final = 64 * 1024 * 1024
+_CALLER_BUDGET: Final = _BUDGET // 2
+# How long a call waits for room, in seconds, and how many may wait: each occupies a thread.
+_WAIT: Final = 2.0
 _WAITING_MAX: Final = 64
-# How long an answer may lie while others want its room, in seconds.
+# In seconds: how old an unread answer may become while others need its room.
 _AGE_MAX: Final = 5.0
 
 
@@ -37,8 +37,8 @@ class _Answer(NamedTuple):
     since: float
 
 
-class Unread:
-    """Counts the bytes of long answers that are under way."""
+class SendBudget:
+    """Counts the bytes of long answers until their calls end."""
 
     def __init__(self) -> None:
         self._room = threading.Condition()
@@ -47,18 +47,18 @@ class Unread:
         self._bytes = 0
         self._waiting = 0
 
-    def hold(self, context: grpc.ServicerContext, size: int, caller: str) -> None:
-        """Counts an answer until its call ends.
+    def spend(self, context: grpc.ServicerContext, size: int, caller: str) -> None:
+        """Counts an answer of `size` bytes until its call ends. An answer always fits if it is the only one.
 
         Args:
-            context: Of the call.
+            context: The call.
             size: Of the answer, in bytes.
-            caller: Names the credential: one has a share of the room. A single answer always finds room in it.
+            caller: The credential's name; each has its own share of the budget.
 
         Raises:
-            Refusal: `RATE_LIMITED`: there is no room.
+            Refusal: `RATE_LIMITED`: the budget is used up.
         """
-        if size < LONG:
+        if size < _LONG:
             return
         size = max(size, _COUNTED_MIN)
         with self._room:
@@ -72,20 +72,20 @@ class Unread:
 
     def _fits(self, size: int, caller: str) -> bool:
         own = self._callers[caller]
-        return (not self._bytes or self._bytes + size <= BYTES_MAX) and (not own or own + size <= SHARE_MAX)
+        return (not self._bytes or self._bytes + size <= _BUDGET) and (not own or own + size <= _CALLER_BUDGET)
 
     def _wait(self, size: int, caller: str) -> None:
         now = time.monotonic()
         for context in [context for context, answer in self._answers.items() if now - answer.since > _AGE_MAX]:
-            # Its end is told in another thread.
+            # Its callback runs in another thread.
             context.cancel()
         found = False
         if self._waiting < _WAITING_MAX:
             self._waiting += 1
-            found = self._room.wait_for(lambda: self._fits(size, caller), PATIENCE)
+            found = self._room.wait_for(lambda: self._fits(size, caller), _WAIT)
             self._waiting -= 1
         if not found:
-            raise Refusal(RATE_LIMITED, reason="answers that nobody reads")
+            raise Refusal(RATE_LIMITED, reason="unread answers")
 
     def _release(self, context: grpc.ServicerContext) -> None:
         with self._room:

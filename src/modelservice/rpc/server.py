@@ -12,49 +12,41 @@ from structlog.typing import FilteringBoundLogger
 
 from modelservice.rpc.boundary import Boundary
 from modelservice.rpc.health import HEALTH_SERVICE, Health
-from modelservice.rpc.message_deadline import Watchdog
+from modelservice.rpc.message_deadline import MessageDeadline
 from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
 from modelservice.rpc.tls_certificates import ServerCertificate
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
 
-# Threads are made as they are needed. What needs many is callers who open calls and send nothing: so many of them may
-# wait for a message before the watchdog loses patience (rpc.arrival).
+# Created on demand. Callers that open calls and send nothing need the most; above _CROWD of them, the deadline for
+# their message becomes short (rpc.message_deadline).
 _THREADS: Final = 256
 _CROWD: Final = 192
-# Calls at a time, watchers among them: a bound for memory, far above what the threads serve.
+# Concurrent calls, including watchers: bounds the memory, far above what the threads serve.
 _CALLS_MAX: Final = 2_000
 
 _OPTIONS: Final = (
-    # Otherwise a second server on the port starts, silently, and takes half of the calls.
+    # Otherwise a second server on the same port would start silently and take half of the calls.
     ("grpc.so_reuseport", 0),
-    # Beyond this, grpcio refuses in its own words; up to it, rpc.boundary in documented ones.
+    # Above this, grpcio refuses in its own words; below, rpc.boundary does in documented ones.
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    # In bytes: above what Envoy lets through (envoy.yaml), so that Envoy is who refuses.
+    # In bytes: more than Envoy lets through (envoy.yaml), so that Envoy refuses first.
     ("grpc.max_metadata_size", 96 * 1024),
     ("grpc.absolute_max_metadata_size", 128 * 1024),
-    # Of one connection; no fewer than may watch (rpc.health), and Envoy opens further ones. Without this limit, calls
-    # that are opened and reset, over and over, held up all others for seconds. With it, they count until they are torn
-    # down, and beyond it they are refused before anything is made of them.
+    # Per connection; at least rpc.health.WATCHERS_MAX. Envoy opens more connections. Without this limit, calls that are
+    # opened and reset in a loop delayed all others by seconds. With it, they count until they are torn down, and
+    # further ones are refused before anything is allocated for them.
     ("grpc.max_concurrent_streams", 150),
-    # Finds callers who are gone without a word, in milliseconds.
+    # In milliseconds: detects callers that vanished.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
-    # Lets Envoy and other clients ping as often as they do by default.
+    # Allows the default ping rate of Envoy and other clients.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 )
 
 
 class Server:
     """The gRPC server on one address.
-
-    Args:
-        catalogue: Answers.
-        gate: Says who may pass.
-        log: Where it tells what it does.
-        metrics: Where calls are counted.
-        budget: How many of them are logged.
-        reflection_enabled: Whether clients may ask which services there are.
 
     Attributes:
         health: The health service.
@@ -71,12 +63,12 @@ class Server:
         *,
         reflection_enabled: bool,
     ) -> None:
-        self._watchdog = Watchdog(_CROWD, log)
-        self.task = self._watchdog.task
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
-        self.health = Health(self._watchdog, log)
-        boundary = Boundary(self._watchdog, log, metrics, budget)
-        self._server = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
+        deadline = MessageDeadline(_CROWD, log)
+        self.task = deadline.task
+        self.health = Health(deadline, log)
+        boundary = Boundary(deadline, log, metrics, budget)
+        threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
+        self._server = grpc.server(threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
         handlers = [*service_handlers(catalogue, gate, boundary), self.health.handlers(boundary)]
         self._server.add_generic_rpc_handlers(handlers)
         if reflection_enabled:
@@ -85,12 +77,7 @@ class Server:
         self._server.add_generic_rpc_handlers((UnknownMethods(boundary),))
 
     def start(self, address: str, certificate: ServerCertificate | None = None) -> bool:
-        """Begins to listen. Says whether the address was to be had.
-
-        Args:
-            address: `host:port`.
-            certificate: What callers are shown; None for plain text.
-        """
+        """Listens on `host:port`, in plain text without a certificate. Returns whether the address was available."""
         try:
             if certificate:
                 self._server.add_secure_port(address, certificate.credentials())
@@ -102,15 +89,10 @@ class Server:
         return True
 
     def stop(self, grace: float, hurried: threading.Event) -> None:
-        """Takes no new calls, lets those under way end, and closes.
-
-        Args:
-            grace: For how many seconds they may.
-            hurried: Cuts the grace short.
-        """
+        """Refuses new calls, gives running ones `grace` seconds or until `hurried`, and closes."""
         self.health.close()
         ended = self._server.stop(grace)
         while not ended.wait(0.05):
             if hurried.is_set():
                 self._server.stop(None)
-        self._watchdog.close()
+        self.task.close()

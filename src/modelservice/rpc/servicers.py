@@ -1,6 +1,6 @@
-"""The services: ModelService for everybody, RestService for Envoy.
+"""The services: ModelService for gRPC callers, RestService for Envoy.
 
-Both have the same methods over the same catalogue. They differ in the bytes that they send.
+Both have the same methods over the same catalogue, and differ only in how they serialize answers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from modelservice.v1 import model_service_pb2 as pb
 MODEL_SERVICE: Final = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
 REST_SERVICE: Final = rest_service_pb2.DESCRIPTOR.services_by_name["RestService"].full_name
 
-# What the transcoder saves of a REST request's address. Envoy removes it from what clients send.
+# The path and query of a REST request, saved by the transcoder. Envoy removes the header from clients' requests.
 _ORIGINAL_PATH: Final = "x-envoy-original-path"
 _LIST_PARAMETERS: Final = parameters_of(pb.ListModelsRequest)
 _GET_PARAMETERS: Final = parameters_of(pb.GetModelRequest, in_path="model_id")
@@ -33,11 +33,11 @@ ORGANIZATION_KEY: Final = "x-modelservice-organization"
 
 
 class Answers(Protocol):
-    """What holds the newest catalogue, once there is one (`catalogue.refresher`)."""
+    """Holds the newest catalogue (`catalogue.refresher`)."""
 
     @property
     def snapshot(self) -> Snapshot | None:
-        """The newest catalogue."""
+        """The newest catalogue; None until one is loaded."""
 
 
 class Gate(NamedTuple):
@@ -53,13 +53,7 @@ class Gate(NamedTuple):
 
 
 def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list[grpc.GenericRpcHandler]:
-    """Returns the handlers of both services, and one that refuses every other method.
-
-    Args:
-        catalogue: Answers from its snapshot; until it has one, calls are refused as `UNAVAILABLE`.
-        gate: Says who may pass.
-        boundary: Wraps them.
-    """
+    """Returns the handlers of both services. They refuse calls as `UNAVAILABLE` until the catalogue is loaded."""
 
     def list_models(call: Call) -> Answer | Selection:
         snapshot, viewing_for = _admit(call, catalogue, gate, _LIST_PARAMETERS)
@@ -78,7 +72,7 @@ def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list
     def for_envoy(method: Callable[[Call], Answer | Selection]) -> Callable[[Call], bytes]:
         def run(call: Call) -> bytes:
             if not call.values(_ORIGINAL_PATH):
-                # Called by its own name rather than through the paths. It is nobody's API.
+                # Called by its own name, not transcoded from a REST path. That is no public API.
                 raise Refusal(NOT_FOUND)
             return http_body(method(call), call.values("accept-encoding"))
 
@@ -95,26 +89,22 @@ def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list
 
 
 class UnknownMethods(grpc.GenericRpcHandler):
-    """Refuses every method, as a documented error. The last handler that a server asks.
-
-    Args:
-        boundary: Wraps it.
-    """
+    """Refuses every method with a documented error. Must be a server's last handler."""
 
     def __init__(self, boundary: Boundary) -> None:
         def refuse(_: Call) -> bytes:
             raise Refusal(NOT_FOUND)
 
-        # The name that was called is the caller's text, and not for the log.
+        # Not the called name: text that a caller sent belongs in neither log nor metrics.
         self._handler = boundary.handler("unknown", refuse)
 
     def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
-        """Returns the refusing handler, whatever was called."""
+        """Returns the refusing handler for any method."""
         return self._handler
 
 
 def _admit(call: Call, catalogue: Answers, gate: Gate, parameters: Parameters) -> tuple[Snapshot, str | None]:
-    """Returns the catalogue, to which the rest of the call keeps, and for which organization the caller reads."""
+    """Authenticates a call. Returns the catalogue for the rest of it, and the organization that it reads for."""
     snapshot = catalogue.snapshot
     if snapshot is None:
         raise Refusal(UNAVAILABLE)

@@ -17,8 +17,7 @@ from modelservice.rest.v1.rest_service_pb2 import ErrorBody, ErrorStatus
 ERROR_DOMAIN: Final = "modelservice"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
-# The gRPC column of the table of documented errors. METHOD_NOT_ALLOWED is HTTP's alone: Envoy answers it. It answers
-# RATE_LIMITED, too, with this status.
+# The gRPC column of the table of documented errors. METHOD_NOT_ALLOWED is missing because only Envoy answers it.
 STATUS_CODES: Final[Mapping[RefusalKind, grpc.StatusCode]] = {
     errors.INVALID_API_KEY: grpc.StatusCode.UNAUTHENTICATED,
     errors.INVALID_TOKEN: grpc.StatusCode.UNAUTHENTICATED,
@@ -37,7 +36,7 @@ STATUS_CODES: Final[Mapping[RefusalKind, grpc.StatusCode]] = {
 
 @dataclass(frozen=True, slots=True)
 class Status(grpc.Status):
-    """What `grpc.ServicerContext.abort_with_status` takes."""
+    """The argument of `grpc.ServicerContext.abort_with_status`."""
 
     code: grpc.StatusCode
     details: str
@@ -45,10 +44,9 @@ class Status(grpc.Status):
 
 
 def status_of(refusal: Refusal, request_id: str) -> Status:
-    """Returns the status that tells a caller of a refusal.
+    """Returns a refusal as a status.
 
-    It carries the standard details for gRPC clients and the documented error for Envoy, in one message that each reads
-    in its own way (proto/edge).
+    One message carries the standard details for gRPC clients and the documented error for Envoy (proto/edge).
     """
     code = STATUS_CODES[refusal.kind]
     info = Any()

@@ -1,4 +1,4 @@
-"""What a server tells of itself: its log, and metrics."""
+"""Logs and metrics."""
 
 from modelservice.telemetry.line_writer import LineWriter
 from modelservice.telemetry.logs import LineBudget, is_for_people, make_log

@@ -1,4 +1,4 @@
-"""Where metrics are read: `GET /metrics` over HTTP, in Prometheus' text format."""
+"""Serves metrics: `GET /metrics` over HTTP, in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import socketserver
 import sys
 import threading
 import time
-from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
@@ -16,52 +15,86 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, generate_latest
 from structlog.typing import FilteringBoundLogger
 
-PATH: Final = "/metrics"
-# What `generate_latest` makes when it is not told otherwise.
+# The default format of `generate_latest`.
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-# How long a connection may last, in seconds, and how many there may be: each holds a thread.
+# In seconds: the longest that a connection may last, and how often that is checked.
 _LIFETIME: Final = 5.0
-CLIENTS_MAX: Final = 16
-# How often old connections, and the end, are looked for, in seconds.
-_LOOK_INTERVAL: Final = 0.05
+_CHECK_INTERVAL: Final = 0.05
+# Each connection has a thread.
+CONNECTIONS_MAX: Final = 16
 
 
-class MetricsEndpoint:
-    """Answers in a background thread, from now on.
+class MetricsEndpoint(socketserver.ThreadingTCPServer):
+    """Serves in background threads from now on. A new connection closes the oldest beyond `CONNECTIONS_MAX`.
 
-    Args:
-        host: An IP address to listen on.
-        port: And its port.
-        registry: The metrics.
-        log: Where to say what goes wrong.
+    Not http.server's server, which asks the DNS for this machine's name, nor prometheus_client's, which has no deadline
+    for a connection: a timeout per read never ends a client that sends a byte now and then.
 
     Raises:
-        OSError: The address is not to be had.
+        OSError: The address is unavailable.
     """
 
+    allow_reuse_address = True
+    daemon_threads = True
+
     def __init__(self, host: str, port: int, registry: CollectorRegistry, log: FilteringBoundLogger) -> None:
-        self._server = _Server((host, port), registry, log)
-        serve = partial(self._server.serve_forever, _LOOK_INTERVAL)
-        self._thread = threading.Thread(target=serve, name="metrics", daemon=True)
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.registry = registry
+        self._log = log
+        # When each open connection must end, oldest first.
+        self._deadlines: dict[Any, float] = {}
+        # Held while a connection is closed, so that its descriptor is not reused meanwhile.
+        self._lock = threading.Lock()
+        super().__init__((host, port), _Handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(_CHECK_INTERVAL,), name="metrics", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stops to listen."""
-        self._server.shutdown()
+        """Stops listening."""
+        self.shutdown()
         self._thread.join()
-        self._server.server_close()
+        self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  (socketserver's signature)
+        """Starts a connection's thread and its deadline."""
+        with self._lock:
+            if len(self._deadlines) >= CONNECTIONS_MAX:
+                self._cut(next(iter(self._deadlines)))
+            self._deadlines[request] = time.monotonic() + _LIFETIME
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Ends connections after their deadline. `serve_forever` calls it at each interval."""
+        now = time.monotonic()
+        with self._lock:
+            for request in [request for request, deadline in self._deadlines.items() if deadline <= now]:
+                self._cut(request)
+
+    def _cut(self, request: Any) -> None:  # noqa: ANN401
+        # Wakes the connection's thread, whatever it waits for.
+        del self._deadlines[request]
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
+        """Closes a connection that has been answered."""
+        with self._lock:
+            self._deadlines.pop(request, None)
+            super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002
+        """Logs an exception, unless it only means that the client has gone."""
+        if not isinstance(sys.exception(), OSError):
+            self._log.exception("metrics request failed")
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers one request.
+    """Answers one request, always in one format. prometheus_client's handler fails on a malformed `Accept`."""
 
-    Not the library's handler, which lets a reader choose among formats, and fails on a choice that is malformed.
-    """
-
-    server: _Server
+    server: MetricsEndpoint
 
     def do_GET(self) -> None:
-        if self.path.partition("?")[0] != PATH:
+        if self.path.partition("?")[0] != "/metrics":
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         text = generate_latest(self.server.registry)
@@ -75,57 +108,4 @@ class _Handler(BaseHTTPRequestHandler):
         return "modelservice"
 
     def log_message(self, *_: object) -> None:
-        # Who reads metrics, every few seconds, is nothing for the log.
-        pass
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    """Gives each connection a thread, and ends those that last too long.
-
-    A timeout for each read would not: whoever sends a byte now and then keeps a thread for ever.
-    """
-
-    # Not http.server's, which asks the DNS for this machine's name before it starts.
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], registry: CollectorRegistry, log: FilteringBoundLogger) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self.registry = registry
-        self._log = log
-        # When each connection is to end, the oldest first.
-        self._clients: dict[Any, float] = {}
-        # Held while a connection is ended, so that its number is not another's by then.
-        self._lock = threading.Lock()
-        super().__init__(address, _Handler)
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002  (as socketserver has it)
-        # A new client is served whatever the others do: the oldest makes room.
-        with self._lock:
-            if len(self._clients) >= CLIENTS_MAX:
-                self._end(next(iter(self._clients)))
-            self._clients[request] = time.monotonic() + _LIFETIME
-        return True
-
-    def service_actions(self) -> None:
-        """Ends what has lasted too long. Called in the loop that accepts connections."""
-        now = time.monotonic()
-        with self._lock:
-            for request in [request for request, end in self._clients.items() if end <= now]:
-                self._end(request)
-
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  (as socketserver has it)
-        with self._lock:
-            self._clients.pop(request, None)
-            super().shutdown_request(request)
-
-    def _end(self, request: Any) -> None:  # noqa: ANN401
-        # Its thread finds the connection closed, whatever it waits for.
-        del self._clients[request]
-        with contextlib.suppress(OSError):
-            request.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002  (as socketserver has it)
-        # A client that has gone is no error.
-        if not isinstance(sys.exception(), OSError):
-            self._log.exception("metrics cannot be shown")
+        """Logs nothing: a scrape every few seconds is not worth a line."""

@@ -1,4 +1,4 @@
-"""Reads what others write, line by line, so that they never wait for whoever reads the log."""
+"""Reads a pipe line by line, so that its writers never wait for the reader of the log."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-# In bytes: what is read at once, and the longest line. What is longer is cut.
+# In bytes: one read, and the longest line. Longer lines are cut.
 _AT_ONCE: Final = 64 * 1024
 
 
 class LineReader:
-    """Reads a pipe in a thread of its own, to its end.
+    """Reads a pipe to its end, in a thread.
 
     Args:
-        descriptor: The end to read from. It is closed at the pipe's end.
-        take: Gets one or more whole lines at a time, each with its end. It must not block.
+        descriptor: The end to read from. The reader closes it at the pipe's end.
+        take: Receives one or more whole lines, each with its line break. It must not block.
     """
 
     def __init__(self, descriptor: int, take: Callable[[bytes], object]) -> None:
@@ -27,11 +27,7 @@ class LineReader:
         self._thread.start()
 
     def close(self, patience: float = 1.0) -> None:
-        """Waits for the pipe's end.
-
-        Args:
-            patience: How long that may take, in seconds: another process may hold the other end.
-        """
+        """Waits up to `patience` seconds for the pipe's end: another process may hold its other end."""
         self._thread.join(patience)
 
     def _run(self) -> None:
@@ -47,6 +43,6 @@ class LineReader:
                 self._hand_over(rest + b"\n")
 
     def _hand_over(self, lines: bytes) -> None:
-        # Whatever goes wrong with some lines, the next must be read: a full pipe stops whoever writes.
+        # Keep reading whatever fails: a full pipe would block its writers.
         with contextlib.suppress(Exception):
             self._take(lines)

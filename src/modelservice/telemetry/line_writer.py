@@ -1,4 +1,4 @@
-"""Writes lines to a file descriptor from a thread of its own, so that nobody else ever waits for it."""
+"""Writes lines to a file descriptor in a thread, so that no other thread waits for it."""
 
 from __future__ import annotations
 
@@ -11,31 +11,27 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-# In bytes: what may wait to be written. Ten thousand lines, and what Envoy logs in some seconds.
+# In bytes: ten thousand lines, or what Envoy logs in a few seconds.
 QUEUED_MAX: Final = 4 * 1024 * 1024
-# In bytes: what one write holds. Up to here a pipe takes it whole or not at all, whoever else writes there (PIPE_BUF).
+# In bytes, per write. A pipe takes up to PIPE_BUF atomically, whoever else writes there.
 _AT_ONCE: Final = 4096
-# In seconds: how long lines wait for others to be written with them.
+# In seconds: how long lines wait for others to share their write.
 _GATHER: Final = 0.01
-# In seconds: between two attempts to write, while nothing can be written.
+# In seconds: between attempts while writing fails.
 _RETRY: Final = 0.5
-# In seconds: between two reports of dropped lines, while more are dropped than written.
+# In seconds: between reports of dropped lines while lines keep being dropped.
 _REPORT_INTERVAL: Final = 1.0
 
 
 class LineWriter:
-    """A bounded queue of whole lines before a file descriptor.
+    """A bounded queue of whole lines in front of a file descriptor, which stays open.
 
-    `write` neither raises nor blocks. A line that finds the queue full is dropped and counted. What waits is written
-    once writing works again: a disk with room, a reader that reads.
-
-    Args:
-        descriptor: Where lines go. It stays open.
-        queued_max: How much may wait, in bytes.
+    `write` neither raises nor blocks. Lines that do not fit are dropped and counted. Queued lines are written once
+    writing works again: the disk has room, the reader reads.
 
     Attributes:
-        recovered: Called with the number of lines dropped since the last call, once some line is written again. What
-            it writes is not dropped.
+        recovered: Called with the number of lines dropped since its last call, as soon as some line is written again.
+            What it writes is never dropped.
     """
 
     def __init__(self, descriptor: int, queued_max: int = QUEUED_MAX) -> None:
@@ -59,7 +55,7 @@ class LineWriter:
         return self._dropped
 
     def write(self, text: str | bytes) -> int:
-        """Queues one or more whole lines, each with its end. Returns the length of the text."""
+        """Queues one or more whole lines, each with its line break. Returns the length of the text."""
         data = text.encode(errors="backslashreplace") if isinstance(text, str) else text
         with self._lock:
             full = self._queued + len(data) > self._queued_max and threading.current_thread() is not self._thread
@@ -73,25 +69,22 @@ class LineWriter:
         return len(text)
 
     def drop(self) -> None:
-        """Counts a line that never came this far."""
+        """Counts a line that could not even be made."""
         with self._lock:
             self._dropped += 1
 
     def flush(self) -> None:
-        """Does nothing: lines are written soon enough, and nobody waits for them."""
+        """Does nothing, because no caller waits for lines to be written."""
 
     def isatty(self) -> bool:
-        """Says whether the lines are read on a terminal."""
+        """Returns whether the lines go to a terminal."""
         return os.isatty(self._descriptor)
 
     def close(self, patience: float = 1.0) -> bool:
-        """Writes what is queued, and takes no more.
-
-        Args:
-            patience: How long that may take, in seconds. What is left then is lost.
+        """Stops accepting lines, and writes queued ones for up to `patience` seconds. The rest is lost.
 
         Returns:
-            Whether nothing uses the descriptor any more.
+            Whether the descriptor is no longer in use.
         """
         with self._lock:
             self._closed.set()
@@ -112,7 +105,7 @@ class LineWriter:
                 return
 
     def _take(self) -> bytes:
-        """Takes as many lines as go into one write, or a single longer one."""
+        """Dequeues as many lines as fit into one write, or a single longer one."""
         with self._lock:
             taken = bytearray()
             while self._lines and (not taken or len(taken) + len(self._lines[0]) <= _AT_ONCE):
@@ -121,10 +114,10 @@ class LineWriter:
         return bytes(taken)
 
     def _put(self, data: bytes) -> None:
-        """Writes, for as long as it takes. A line of which a part was written is continued, not begun again."""
+        """Writes until all is written. A partly written line is continued, not repeated."""
         done = 0
         while done < len(data):
-            # Whole lines, as many as go into one write.
+            # As many whole lines as fit into one write.
             end = (data.rfind(b"\n", done, done + _AT_ONCE) + 1) or (data.find(b"\n", done) + 1) or len(data)
             try:
                 done += os.write(self._descriptor, data[done:end])

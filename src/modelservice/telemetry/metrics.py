@@ -1,10 +1,10 @@
-"""The server's metrics. Their labels have few values, all of them the service's own: nothing that a caller sent."""
+"""The server's metrics. Every label has few values, all chosen by the service: never text that a caller sent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,30 +20,25 @@ from prometheus_client.registry import Collector
 
 from modelservice.background import Task
 
-# In seconds. An answer from memory takes less than a millisecond; the rest is for machines that have too much to do.
+# In seconds. An answer from memory takes less than a millisecond; the rest shows overloaded machines.
 _BUCKETS: Final = (
     *(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005),
     *(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
 )
 
+_Family = TypeVar("_Family", GaugeMetricFamily, CounterMetricFamily)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What a server is at a moment.
+    """The state of a server at one moment.
 
     Attributes:
-        ready: Whether it says SERVING.
-        revision: Of the catalogue that it holds; 0 before the first.
-        system_models: How many it holds.
-        organization_models: The same, of all organizations.
-        keys: API keys that it holds, revoked ones too.
-        left_out: Rows that it leaves out because they cannot be used, by table.
-        age: Since the database was last read, in seconds.
-        refresh_failures: How often it could not be.
-        certificate_expires: Until when the certificate of the gRPC port is valid, in seconds since 1970; None without
-            TLS there.
-        log_lines_dropped: How many lines of the log were dropped, because they could not be written.
-        tasks: What it does in the background.
+        revision: Of the loaded catalogue; 0 before the first.
+        keys: How many API keys, including revoked ones.
+        left_out: Rows that cannot be used, by table.
+        age: Seconds since the database was last read.
+        certificate_expires: When the gRPC port's certificate expires, as a Unix time; None without TLS.
     """
 
     ready: bool
@@ -60,62 +55,50 @@ class State:
 
 
 class Metrics:
-    """The metrics of one server, on a registry of their own.
-
-    Args:
-        version: The server's.
-    """
+    """The metrics of one server, on their own registry."""
 
     def __init__(self, version: str) -> None:
-        # When a counter began is a second series for each, which nobody asks for.
+        # Creation times would be a second series for each counter.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=True)
         # CPU, memory and files of the process (Linux only).
         ProcessCollector(registry=self.registry)
-        Info("modelservice_build", "The server's version.", registry=self.registry).info({"version": version})
+        Info("modelservice_build", "Version of the server.", registry=self.registry).info({"version": version})
         self._requests = Counter(
             "modelservice_requests",
-            "Calls that were answered, by method and by `ok` or the code of the error.",
+            "Completed calls, by method and by `ok` or error code.",
             ["method", "code"],
             registry=self.registry,
         )
         self._durations = Histogram(
             "modelservice_request_duration_seconds",
-            "From a call's headers to its answer, within the server.",
+            "Time in the server from a call's headers to its response.",
             ["method"],
             registry=self.registry,
             buckets=_BUCKETS,
         )
         self._refused = Counter(
             "modelservice_credentials_refused",
-            "Credentials that were refused: `invalid_api_key`, `access_denied`, or what is wrong with a JWT.",
+            "Refused credentials, by reason: `invalid_api_key`, `access_denied`, or the fault of a JWT.",
             ["reason"],
             registry=self.registry,
         )
 
     def method(self, name: str) -> MethodMetrics:
-        """Returns what counts the calls of a method.
-
-        Args:
-            name: Its full name, or `unknown`; not a text that a caller sent.
-        """
+        """Returns the metrics of a method, given its full name or `unknown`; never a name that a caller sent."""
         return MethodMetrics(name, self._requests, self._durations)
 
-    def refuse(self, reason: str) -> None:
-        """Counts a credential that was refused.
-
-        Args:
-            reason: One of few; not a text that a caller sent.
-        """
+    def count_refused_credential(self, reason: str) -> None:
+        """Counts a refused credential. `reason` is one of few, never text that a caller sent."""
         self._refused.labels(reason).inc()
 
     def show(self, state: Callable[[], State]) -> None:
-        """Shows the server's state, too, as it is whenever somebody reads the metrics."""
+        """Adds the server's state, as it is at each scrape."""
         self.registry.register(_StateCollector(state))
 
 
 class MethodMetrics:
-    """Counts the calls of one method. What a label stands for is looked up once, not for each call."""
+    """Counts the calls of one method. Looks labels up once, not for each call."""
 
     def __init__(self, name: str, requests: Counter, durations: Histogram) -> None:
         self._name = name
@@ -124,12 +107,7 @@ class MethodMetrics:
         self._by_code: dict[str, Counter] = {}
 
     def count(self, code: str, seconds: float) -> None:
-        """Counts a call.
-
-        Args:
-            code: `ok`, or the code of a documented error.
-            seconds: How long it took.
-        """
+        """Counts a call with its code, `ok` or that of a documented error, and its duration."""
         requests = self._by_code.get(code)
         if requests is None:
             requests = self._by_code[code] = self._requests.labels(self._name, code)
@@ -143,48 +121,57 @@ class _StateCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         state = self._state()
-        yield GaugeMetricFamily("modelservice_ready", "Whether the server says SERVING.", state.ready)
-        yield GaugeMetricFamily("modelservice_catalogue_revision", "Of the catalogue that is held.", state.revision)
-        models = GaugeMetricFamily("modelservice_catalogue_models", "Models that are held.", labels=["kind"])
-        models.add_metric(["system"], state.system_models)
-        models.add_metric(["organization"], state.organization_models)
-        yield models
-        yield GaugeMetricFamily("modelservice_catalogue_keys", "API keys that are held, revoked ones too.", state.keys)
-        left_out = GaugeMetricFamily(
-            "modelservice_catalogue_quarantined_rows",
-            "Rows that are left out because they cannot be read or rendered.",
-            labels=["table"],
-        )
-        for table, count in state.left_out.items():
-            left_out.add_metric([table], count)
-        yield left_out
+        yield GaugeMetricFamily("modelservice_ready", "Whether the server reports SERVING.", state.ready)
         yield GaugeMetricFamily(
-            "modelservice_catalogue_age_seconds", "Since the database was last read, or the start.", state.age
+            "modelservice_catalogue_revision", "Revision of the loaded catalogue, 0 before the first.", state.revision
+        )
+        yield _by_label(
+            GaugeMetricFamily("modelservice_catalogue_models", "Models in the loaded catalogue.", labels=["kind"]),
+            {"system": state.system_models, "organization": state.organization_models},
+        )
+        yield GaugeMetricFamily(
+            "modelservice_catalogue_keys", "API keys in the loaded catalogue, including revoked ones.", state.keys
+        )
+        yield _by_label(
+            GaugeMetricFamily(
+                "modelservice_catalogue_quarantined_rows",
+                "Rows left out because they cannot be read or rendered.",
+                labels=["table"],
+            ),
+            state.left_out,
+        )
+        yield GaugeMetricFamily(
+            "modelservice_catalogue_age_seconds",
+            "Time since the last read of the database, or since the start.",
+            state.age,
         )
         yield CounterMetricFamily(
-            "modelservice_refresh_failures", "How often the database could not be read.", state.refresh_failures
+            "modelservice_refresh_failures", "Failed reads of the database.", state.refresh_failures
         )
-        # Without TLS there is no value: 0 would be an alarm.
-        expiry = GaugeMetricFamily(
+        # Without TLS there is no sample: 0 would raise alarms.
+        yield GaugeMetricFamily(
             "modelservice_certificate_expiry_timestamp_seconds",
-            "Until when the certificate of the gRPC port is valid, where it has one.",
+            "When the certificate of the gRPC port expires; absent without TLS.",
+            state.certificate_expires,
         )
-        if state.certificate_expires is not None:
-            expiry.add_metric([], state.certificate_expires)
-        yield expiry
         yield CounterMetricFamily(
             "modelservice_log_lines_dropped",
-            "Lines of the log that were dropped, because they could not be written.",
+            "Log lines dropped because they could not be written.",
             state.log_lines_dropped,
         )
-        failures = CounterMetricFamily(
-            "modelservice_task_failures", "How often a background task failed, foreseen or not.", labels=["task"]
+        yield _by_label(
+            CounterMetricFamily("modelservice_task_failures", "Failed runs of a background task.", labels=["task"]),
+            {task.name: task.failures for task in state.tasks},
         )
-        failing = GaugeMetricFamily(
-            "modelservice_task_failing", "Whether the last run of a background task failed.", labels=["task"]
+        yield _by_label(
+            GaugeMetricFamily(
+                "modelservice_task_failing", "Whether the last run of a background task failed.", labels=["task"]
+            ),
+            {task.name: task.failing for task in state.tasks},
         )
-        for task in state.tasks:
-            failures.add_metric([task.name], task.failures)
-            failing.add_metric([task.name], task.failing)
-        yield failures
-        yield failing
+
+
+def _by_label(family: _Family, values: Mapping[str, float]) -> _Family:
+    for label, value in values.items():
+        family.add_metric([label], value)
+    return family

@@ -1,4 +1,4 @@
-"""A process's standard streams: the log on standard error, and what else is written there."""
+"""A process's standard streams: the log on standard error, and whatever else is written there."""
 
 from __future__ import annotations
 
@@ -17,18 +17,14 @@ from modelservice.telemetry.line_writer import LineWriter
 from modelservice.telemetry.logs import LineBudget, make_log
 
 _DESCRIPTOR: Final = 2
-# How many lines of libraries are logged per second, and how long one may be, in characters.
+# Of lines that libraries write: how many are logged per second, and how many characters of each.
 _FOREIGN_PER_SECOND: Final = 100
 _FOREIGN_MAX: Final = 1_000
 
 
 @contextlib.contextmanager
 def line_writer(descriptor: int) -> Iterator[LineWriter]:
-    """Opens what writes lines to a descriptor, whatever becomes of its number. The last lines are written at the end.
-
-    Args:
-        descriptor: 1 for standard output, 2 for standard error.
-    """
+    """Opens a writer on a copy of a descriptor, so that the number can be redirected. Closes both at the end."""
     own = os.dup(descriptor)
     writer = LineWriter(own)
     try:
@@ -40,39 +36,30 @@ def line_writer(descriptor: int) -> Iterator[LineWriter]:
 
 @contextlib.contextmanager
 def standard_error_log(level: str, form: str) -> Iterator[tuple[FilteringBoundLogger, LineWriter]]:
-    """Opens a log on standard error.
-
-    Args:
-        level: The least severe level to write.
-        form: `json`, `console` or `auto`.
-
-    Yields:
-        The log, and what writes it.
-    """
+    """Opens a log on standard error, and yields it with its writer. For the arguments, see `make_log`."""
     with line_writer(_DESCRIPTOR) as writer:
         yield make_log(writer, level, form), writer
 
 
 @contextlib.contextmanager
 def foreign_lines_logged(log: FilteringBoundLogger) -> Iterator[None]:
-    """Makes lines of the log out of whatever else the process writes on standard error.
+    """Logs whatever else the process writes to standard error, such as gRPC's errors and Python's warnings.
 
-    gRPC's library reports refused handshakes there, Python its warnings. Written directly, such a line would stop its
-    thread when nobody reads standard error, and stand as text among JSON.
+    Written directly, such a line would not be JSON, and would block its thread while nothing reads standard error.
 
     Args:
-        log: The log, which must not write on descriptor 2 itself.
+        log: A log that does not write to descriptor 2 itself.
     """
     kept = os.dup(_DESCRIPTOR)
     read, write = os.pipe()
-    # What does not fit is lost: a thread that dies with Python's lock could otherwise wait for the reader for ever.
+    # Lines that do not fit are lost: a thread that crashes while it holds the GIL could wait for the reader forever.
     os.set_blocking(write, False)
     os.dup2(write, _DESCRIPTOR)
     os.close(write)
-    # A process that crashes has no reader any more. Its last words go where an operator looks.
+    # A crashing process can no longer read the pipe, so its last words go to the real standard error.
     faulthandler.enable(file=kept)
     threading.excepthook = lambda ended: log.error(
-        "a thread ended", exc_info=(ended.exc_type, ended.exc_value, ended.exc_traceback)
+        "uncaught exception in thread", exc_info=(ended.exc_type, ended.exc_value, ended.exc_traceback)
     )
     budget = LineBudget(_FOREIGN_PER_SECOND)
 
@@ -80,7 +67,7 @@ def foreign_lines_logged(log: FilteringBoundLogger) -> Iterator[None]:
         for line in lines.decode(errors="backslashreplace").splitlines():
             skipped = budget.take()
             if skipped is not None and line:
-                log.warning("from a library", text=line[:_FOREIGN_MAX], **({"skipped": skipped} if skipped else {}))
+                log.warning("library output", text=line[:_FOREIGN_MAX], **({"skipped": skipped} if skipped else {}))
 
     reader = LineReader(read, take)
     try:

@@ -1,20 +1,20 @@
-"""What must hold of the files that settings name, before anything is started."""
+"""Checks of the files that settings name, before anything starts."""
 
 from __future__ import annotations
 
 from modelservice.auth.jwks import KeySetError, parse_key_set
 from modelservice.auth.key_source import is_url, key_source
-from modelservice.certificates.reading import read_authority, read_pair
+from modelservice.certificates import parse_authority, read_pair
 from modelservice.config import Tls, Tokens
 from modelservice.config.parsers import sqlite_file
 from modelservice.errors import DatabaseMissingError, InvalidSettingError
 
 
 def require_key_file(tokens: Tokens | None) -> None:
-    """Makes sure that the issuer's keys can be used, when they are a file. An issuer may be down for a while.
+    """Checks the issuer's keys if they are a file. A URL is not checked: the issuer may be down for a while.
 
     Raises:
-        InvalidSettingError: They cannot.
+        InvalidSettingError: The file cannot be used.
     """
     if tokens and not is_url(tokens.key_set):
         try:
@@ -24,10 +24,10 @@ def require_key_file(tokens: Tokens | None) -> None:
 
 
 def require_database_file(url: str) -> None:
-    """Makes sure that a SQLite database is there. One of Postgres may come up later.
+    """Checks that a SQLite database exists. Postgres is not checked: it may come up later.
 
     Raises:
-        DatabaseMissingError: It is not.
+        DatabaseMissingError: The file does not exist.
     """
     file = sqlite_file(url)
     if file and not file.exists():
@@ -35,14 +35,14 @@ def require_database_file(url: str) -> None:
 
 
 def require_certificates(tls: Tls) -> None:
-    """Makes sure that the files of certificates can be used: Envoy would say it in its own words, and go on waiting.
+    """Checks the files of certificates, because Envoy would only log an error of its own and keep waiting.
 
     Raises:
-        InvalidSettingError: They cannot.
+        InvalidSettingError: A file cannot be used.
     """
     for pair in (tls.edge, tls.server, tls.upstream and tls.upstream.pair):
         if pair:
             read_pair(pair)
     for authority in (tls.client_authority, tls.upstream and tls.upstream.authority):
         if authority:
-            read_authority(authority)
+            parse_authority(authority, authority.read())

@@ -1,0 +1,126 @@
+"""Parses certificates and keys, and rejects those that gRPC or Envoy could not serve."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from modelservice.errors import InvalidSettingError
+from modelservice.pem_files import PairFiles, PemFile
+
+# BoringSSL, in both Envoy and gRPC, supports no other curves.
+_CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+_RSA_BITS_MIN: Final = 2048
+# "prime-field" (1.2.840.10045.1.1): curve parameters instead of a name. gRPC and Envoy refuse them.
+_EXPLICIT_CURVE: Final = bytes.fromhex("06072a8648ce3d0101")
+_PRIVATE_KEY: Final = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----([^-]*)-----END")
+_SUPPORTED: Final = f"must be RSA, Ed25519, or ECDSA with {', '.join(_CURVES.values())}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate chain, leaf first, and its key, both as PEM, and when the leaf expires."""
+
+    chain: bytes
+    key: bytes = field(repr=False)
+    expires: datetime
+
+
+def read_pair(files: PairFiles) -> Pair:
+    """Reads a certificate and its key.
+
+    Raises:
+        InvalidSettingError: See `PemFile.read` and `parse_pair`.
+    """
+    return parse_pair(files, files.certificate.read(), files.key.read())
+
+
+def parse_pair(files: PairFiles, chain: bytes, key: bytes) -> Pair:
+    """Parses the contents of a certificate file and its key file.
+
+    Raises:
+        InvalidSettingError: Either is not PEM or not supported, they do not match, or the certificate is not valid now.
+    """
+    leaf = _parse_certificates(files.certificate, chain)[0]
+    if _der(_parse_key(files.key, key).public_key()) != _public_key_of(files.certificate, leaf):
+        raise InvalidSettingError(f"{files.key.setting}: is not the key of {files.certificate.setting}")
+    now, begins, expires = datetime.now(UTC), leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if now > expires:
+        raise InvalidSettingError(f"{files.certificate.setting}: expired on {expires:%F %T} UTC")
+    if now < begins:
+        raise InvalidSettingError(f"{files.certificate.setting}: is not valid before {begins:%F %T} UTC")
+    return Pair(chain, key, expires)
+
+
+def read_leaf(file: PemFile) -> bytes:
+    """Reads the first certificate of a chain, as DER.
+
+    Raises:
+        InvalidSettingError: The file cannot be read, or is not a certificate.
+    """
+    return _parse_certificates(file, file.read())[0].public_bytes(Encoding.DER)
+
+
+def parse_authority(file: PemFile, text: bytes) -> bytes:
+    """Returns the certificates of trusted authorities unchanged, after checking them.
+
+    Raises:
+        InvalidSettingError: The text is not PEM certificates.
+    """
+    _parse_certificates(file, text)
+    return text
+
+
+def _parse_certificates(file: PemFile, text: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(text)
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        raise InvalidSettingError(f"{file.setting}: {file.path} contains no PEM certificate") from None
+
+
+def _parse_key(file: PemFile, text: bytes) -> PrivateKeyTypes:
+    # The library's own messages may quote the key, so none is repeated.
+    try:
+        key = load_pem_private_key(text, password=None)
+        explicit = any(_EXPLICIT_CURVE in base64.b64decode(body) for body in _PRIVATE_KEY.findall(text))
+    except TypeError:
+        raise InvalidSettingError(
+            f"{file.setting}: {file.path} is encrypted: the key must have no passphrase"
+        ) from None
+    except UnsupportedAlgorithm:
+        raise InvalidSettingError(f"{file.setting}: unsupported key type: {_SUPPORTED}") from None
+    except ValueError:
+        raise InvalidSettingError(f"{file.setting}: {file.path} contains no PEM private key") from None
+    if explicit:
+        raise InvalidSettingError(f"{file.setting}: explicit curve parameters: {_SUPPORTED}")
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name not in _CURVES:
+        raise InvalidSettingError(f"{file.setting}: unsupported curve {key.curve.name}: {_SUPPORTED}")
+    if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey)):
+        raise InvalidSettingError(f"{file.setting}: unsupported key type: {_SUPPORTED}")
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < _RSA_BITS_MIN:
+        raise InvalidSettingError(
+            f"{file.setting}: RSA key of {key.key_size} bits: must have at least {_RSA_BITS_MIN} bits"
+        )
+    return key
+
+
+def _public_key_of(file: PemFile, leaf: x509.Certificate) -> bytes:
+    if _EXPLICIT_CURVE in leaf.tbs_certificate_bytes:
+        raise InvalidSettingError(f"{file.setting}: explicit curve parameters: {_SUPPORTED}")
+    try:
+        return _der(leaf.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidSettingError(f"{file.setting}: unsupported key type: {_SUPPORTED}") from None
+
+
+def _der(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

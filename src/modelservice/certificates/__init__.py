@@ -1,1 +1,0 @@
-"""Certificates and their keys, as files: read, checked, and read again when they are renewed."""
