@@ -134,19 +134,23 @@ def _state(
     log_lines_dropped: int,
 ) -> State:
     held = catalogue.snapshot
-    return State(
-        ready=server.health.serving,
-        revision=held.revision.number if held else 0,
-        system_models=len(held.entries) if held else 0,
-        organization_models=len(held.records) if held else 0,
-        keys=len(held.keys) if held else 0,
-        left_out=catalogue.left_out,
-        age=catalogue.age,
-        refresh_failures=catalogue.failures,
-        certificate_expires=certificate.expires.timestamp() if certificate else None,
-        log_lines_dropped=log_lines_dropped,
-        tasks=tasks,
-    )
+    return {
+        "modelservice_ready": server.health.serving,
+        "modelservice_catalogue_revision": held.revision.number if held else 0,
+        "modelservice_catalogue_models": {
+            "system": len(held.entries) if held else 0,
+            "organization": len(held.records) if held else 0,
+        },
+        "modelservice_catalogue_keys": len(held.keys) if held else 0,
+        "modelservice_catalogue_quarantined_rows": catalogue.left_out,
+        "modelservice_catalogue_age_seconds": catalogue.age,
+        "modelservice_refresh_failures": catalogue.failures,
+        # Without TLS there is no sample: 0 would raise alarms.
+        "modelservice_certificate_expiry_timestamp_seconds": certificate.expires.timestamp() if certificate else None,
+        "modelservice_log_lines_dropped": log_lines_dropped,
+        "modelservice_task_failures": {task.name: task.failures for task in tasks},
+        "modelservice_task_failing": {task.name: task.failing for task in tasks},
+    }
 
 
 def _verifier(tokens: Tokens, keys: IssuerKeys) -> TokenVerifier:

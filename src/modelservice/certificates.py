@@ -50,7 +50,7 @@ def parse_pair(files: PairFiles, chain: bytes, key: bytes) -> Pair:
     Raises:
         InvalidSettingError: Either is not PEM or not supported, they do not match, or the certificate is not valid now.
     """
-    leaf = _parse_certificates(files.certificate, chain)[0]
+    leaf = parse_certificates(files.certificate, chain)[0]
     if _der(_parse_key(files.key, key).public_key()) != _public_key_of(files.certificate, leaf):
         raise InvalidSettingError(f"{files.key.setting}: is not the key of {files.certificate.setting}")
     now, begins, expires = datetime.now(UTC), leaf.not_valid_before_utc, leaf.not_valid_after_utc
@@ -67,20 +67,15 @@ def read_leaf(file: PemFile) -> bytes:
     Raises:
         InvalidSettingError: The file cannot be read, or is not a certificate.
     """
-    return _parse_certificates(file, file.read())[0].public_bytes(Encoding.DER)
+    return parse_certificates(file, file.read())[0].public_bytes(Encoding.DER)
 
 
-def parse_authority(file: PemFile, text: bytes) -> bytes:
-    """Returns the certificates of trusted authorities unchanged, after checking them.
+def parse_certificates(file: PemFile, text: bytes) -> list[x509.Certificate]:
+    """Parses the contents of a file of certificates.
 
     Raises:
-        InvalidSettingError: The text is not PEM certificates.
+        InvalidSettingError: It contains no PEM certificate, or one that cannot be parsed.
     """
-    _parse_certificates(file, text)
-    return text
-
-
-def _parse_certificates(file: PemFile, text: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(text)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):

@@ -48,7 +48,7 @@ def parts() -> dict[str, Callable[[], object]]:
     now = time.time()
     context: Any = SimpleNamespace(invocation_metadata=lambda: _METADATA)
     requests, deadline = iter(()), SimpleNamespace()
-    metrics = Metrics("0").method("/modelservice.v1.ModelService/GetModel")
+    metrics = Metrics("0").counter("/modelservice.v1.ModelService/GetModel")
     budget = LineBudget(1)
     log = make_log(LineWriter(os.open(os.devnull, os.O_WRONLY)), "info")
 
@@ -70,7 +70,7 @@ def parts() -> dict[str, Callable[[], object]]:
     return {
         "authentication and authorization": authenticated,
         "metadata and request id": lambda: Call(requests, context, deadline).read_headers(),  # type: ignore[arg-type]
-        "metrics": lambda: metrics.count("ok", 0.000123),
+        "metrics": lambda: metrics("ok", 0.000123),
         "log: a line": line,
         "log: a line that is left out": budget.take,
     }

@@ -157,19 +157,19 @@ def test_a_state_that_cannot_be_told_is_in_the_log(shown: Shown) -> None:
     def state() -> State:
         if broken:
             raise ValueError
-        return State(
-            ready=True,
-            revision=1,
-            system_models=2,
-            organization_models=3,
-            keys=4,
-            left_out={"api_keys": 1},
-            age=5.0,
-            refresh_failures=6,
-            certificate_expires=None,
-            log_lines_dropped=7,
-            tasks=[],
-        )
+        return {
+            "modelservice_ready": True,
+            "modelservice_catalogue_revision": 1,
+            "modelservice_catalogue_models": {"system": 2, "organization": 3},
+            "modelservice_catalogue_keys": 4,
+            "modelservice_catalogue_quarantined_rows": {"api_keys": 1},
+            "modelservice_catalogue_age_seconds": 5.0,
+            "modelservice_refresh_failures": 6,
+            "modelservice_certificate_expiry_timestamp_seconds": None,
+            "modelservice_log_lines_dropped": 7,
+            "modelservice_task_failures": {},
+            "modelservice_task_failing": {},
+        }
 
     shown.metrics.show(state)
     assert "modelservice_catalogue_age_seconds 5.0" in shown.get()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
-from typing import Any, Final
+from typing import Final
 
 import click
 from prometheus_client import Metric, ProcessCollector
@@ -15,7 +15,7 @@ from modelservice.cli import modelservice
 from modelservice.config import SETTINGS
 from modelservice.errors import REFUSALS, RefusalKind
 from modelservice.rpc.status import STATUS_CODES
-from modelservice.telemetry.metrics import Metrics, State
+from modelservice.telemetry.metrics import Metrics
 from openapi.responses import rows as rest_errors
 from openapi.source import Source
 
@@ -80,9 +80,8 @@ class Tables:
 
 def _metrics() -> Rows:
     metrics = Metrics("")
-    # Any values do: names, labels and meanings are what counts.
-    state: dict[str, Any] = {field.name: _any_value(str(field.type)) for field in fields(State)}
-    metrics.show(lambda: State(**state))
+    # No values: names, labels and meanings are what counts.
+    metrics.show(lambda: defaultdict(dict))
     of_process = {family.name for family in ProcessCollector(registry=None).collect()}
     rows = []
     for family in metrics.registry.collect():
@@ -92,10 +91,6 @@ def _metrics() -> Rows:
             labels = " ".join(map(_code, _labels(metrics, family)))
             rows.append((_code(family.name + suffix), kind, labels, family.documentation))
     return [("metric", "kind", "labels", "meaning"), *rows]
-
-
-def _any_value(kind: str) -> object:
-    return {} if "Mapping" in kind else () if "Sequence" in kind else 0
 
 
 def _labels(metrics: Metrics, family: Metric) -> list[str]:

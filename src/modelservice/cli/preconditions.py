@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelservice.auth.jwks import KeySetError, parse_key_set
 from modelservice.auth.key_source import is_url, key_source
-from modelservice.certificates import parse_authority, read_pair
+from modelservice.certificates import parse_certificates, read_pair
 from modelservice.config import Tls, Tokens
 from modelservice.config.parsers import sqlite_file
 from modelservice.errors import DatabaseMissingError, InvalidSettingError
@@ -45,4 +45,4 @@ def require_certificates(tls: Tls) -> None:
             read_pair(pair)
     for authority in (tls.client_authority, tls.upstream and tls.upstream.authority):
         if authority:
-            parse_authority(authority, authority.read())
+            parse_certificates(authority, authority.read())

@@ -18,17 +18,9 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from structlog.typing import FilteringBoundLogger
 
+from modelservice import errors
 from modelservice.domain.principal import Principal
-from modelservice.errors import (
-    ACCESS_DENIED,
-    INTERNAL_ERROR,
-    INVALID_API_KEY,
-    INVALID_REQUEST,
-    INVALID_TOKEN,
-    REQUEST_TOO_LARGE,
-    TIMEOUT,
-    Refusal,
-)
+from modelservice.errors import Refusal
 from modelservice.rpc.message_deadline import MessageDeadline
 from modelservice.rpc.send_budget import SendBudget
 from modelservice.rpc.status import Status, status_of
@@ -39,7 +31,7 @@ from modelservice.telemetry.metrics import Metrics
 # In bytes. The longest useful request names a model of 256 characters.
 REQUEST_BYTES_MAX: Final = 64 * 1024
 _REQUEST_ID_SHAPE: Final = re.compile(r"[!-~]{1,128}")
-_CREDENTIAL_REFUSALS: Final = (INVALID_API_KEY, INVALID_TOKEN, ACCESS_DENIED)
+_CREDENTIAL_REFUSALS: Final = (errors.INVALID_API_KEY, errors.INVALID_TOKEN, errors.ACCESS_DENIED)
 
 M = TypeVar("M", bound=Message)
 
@@ -86,15 +78,15 @@ class Call:
         data = self._deadline.receive(self._requests, self._context)
         remaining = self._context.time_remaining()
         if remaining is not None and remaining <= 0:
-            raise Refusal(TIMEOUT)
+            raise Refusal(errors.TIMEOUT)
         if data is None:
-            raise Refusal(INVALID_REQUEST, "The request message is missing")
+            raise Refusal(errors.INVALID_REQUEST, "The request message is missing")
         if len(data) > REQUEST_BYTES_MAX:
-            raise Refusal(REQUEST_TOO_LARGE)
+            raise Refusal(errors.REQUEST_TOO_LARGE)
         try:
             return message_type.FromString(data)
         except DecodeError:
-            raise Refusal(INVALID_REQUEST, "The request message cannot be decoded") from None
+            raise Refusal(errors.INVALID_REQUEST, "The request message cannot be decoded") from None
 
     def _request_id(self) -> str:
         given = self.values("x-request-id")
@@ -138,10 +130,8 @@ class Boundary:
                 response = run(call)
                 self._send_budget.spend(context, len(response), call.caller)
                 context.set_trailing_metadata((("x-request-id", call.request_id),))
-            except Refusal as expected:
-                refusal = expected
-            except Exception:  # noqa: BLE001
-                refusal = self.unexpected(method, call)
+            except Exception as error:  # noqa: BLE001
+                refusal = self.refusal_of(error, method, call)
             try:
                 record(call, refusal, time.perf_counter() - started)
             except Exception:  # noqa: BLE001  (the answer does not depend on it)
@@ -158,29 +148,31 @@ class Boundary:
         """Returns the status of a refused call."""
         try:
             return status_of(refusal, call.request_id)
-        except Exception:  # noqa: BLE001
-            return status_of(self.unexpected(method, call), call.request_id)
+        except Exception as error:  # noqa: BLE001
+            return status_of(self.refusal_of(error, method, call), call.request_id)
 
-    def unexpected(self, method: str, call: Call) -> Refusal:
-        """Logs the exception that is being handled. Returns the refusal for its caller."""
+    def refusal_of(self, error: Exception, method: str, call: Call) -> Refusal:
+        """Returns an exception as a refusal. Logs it if it is unexpected, and must be called while it is handled."""
+        if isinstance(error, Refusal):
+            return error
         self._log.exception("unexpected error", method=method, request_id=call.request_id)
-        return Refusal(INTERNAL_ERROR)
+        return Refusal(errors.INTERNAL_ERROR)
 
     def _recorder(self, method: str, *, quiet: bool) -> Callable[[Call, Refusal | None, float], None]:
         """Returns a function that counts and logs one call of a method, given its refusal and its seconds."""
         write = self._log.debug if quiet else self._log.info
         logged = self._log.is_enabled_for(logging.DEBUG if quiet else logging.INFO)
-        metrics = self._metrics.method(method)
+        count = self._metrics.counter(method)
 
         def record(call: Call, refusal: Refusal | None, seconds: float) -> None:
             code = refusal.kind.code if refusal else "ok"
-            metrics.count(code, seconds)
+            count(code, seconds)
             if refusal and refusal.kind in _CREDENTIAL_REFUSALS:
                 # The reason for refusing a JWT is one of a few sentences (auth.token).
                 self._metrics.count_refused_credential(refusal.reason or code)
             # Separate budgets: a flood of refusals must not hide the calls of a stolen key.
             kind = "refused" if refusal else "granted"
-            skipped = self._line_budget.take(kind, always=code == INTERNAL_ERROR.code) if logged else None
+            skipped = self._line_budget.take(kind, always=code == errors.INTERNAL_ERROR.code) if logged else None
             if skipped is None:
                 return
             more = {

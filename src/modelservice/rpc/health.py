@@ -131,10 +131,8 @@ class Health:
                 call.read_headers()
                 service = call.receive(health_pb2.HealthCheckRequest).service
                 yield from self._statuses(service, context)
-            except Refusal as expected:
-                refusal = expected
-            except Exception:  # noqa: BLE001
-                refusal = boundary.unexpected(_WATCH, call)
+            except Exception as error:  # noqa: BLE001
+                refusal = boundary.refusal_of(error, _WATCH, call)
             finally:
                 self._slots.release()
         if refusal:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -43,8 +42,6 @@ class SendBudget:
     def __init__(self) -> None:
         self._room = threading.Condition()
         self._answers: dict[grpc.ServicerContext, _Answer] = {}
-        self._callers: Counter[str] = Counter()
-        self._bytes = 0
         self._waiting = 0
 
     def spend(self, context: grpc.ServicerContext, size: int, caller: str) -> None:
@@ -65,14 +62,14 @@ class SendBudget:
             if not self._fits(size, caller):
                 self._wait(size, caller)
             self._answers[context] = _Answer(size, caller, time.monotonic())
-            self._callers[caller] += size
-            self._bytes += size
         if not context.add_callback(partial(self._release, context)):
             self._release(context)
 
     def _fits(self, size: int, caller: str) -> bool:
-        own = self._callers[caller]
-        return (not self._bytes or self._bytes + size <= _BUDGET) and (not own or own + size <= _CALLER_BUDGET)
+        # At most 64 answers: each counts at least 1 MiB.
+        total = sum(answer.size for answer in self._answers.values())
+        own = sum(answer.size for answer in self._answers.values() if answer.caller == caller)
+        return (not total or total + size <= _BUDGET) and (not own or own + size <= _CALLER_BUDGET)
 
     def _wait(self, size: int, caller: str) -> None:
         now = time.monotonic()
@@ -89,9 +86,5 @@ class SendBudget:
 
     def _release(self, context: grpc.ServicerContext) -> None:
         with self._room:
-            answer = self._answers.pop(context)
-            self._bytes -= answer.size
-            self._callers[answer.caller] -= answer.size
-            if not self._callers[answer.caller]:
-                del self._callers[answer.caller]
+            del self._answers[context]
             self._room.notify_all()

@@ -11,7 +11,7 @@ import grpc
 from structlog.typing import FilteringBoundLogger
 
 from modelservice.background import ReportedError, Task
-from modelservice.certificates import Pair, parse_authority, parse_pair
+from modelservice.certificates import Pair, parse_certificates, parse_pair
 from modelservice.errors import InvalidSettingError
 from modelservice.pem_files import PairFiles, PemFile
 
@@ -44,7 +44,7 @@ class ServerCertificate:
         # The newest configuration, until gRPC takes it.
         self._renewed: deque[grpc.ServerCertificateConfiguration] = deque(maxlen=1)
         self._failure: str | None = None
-        self.task = Task("certificate", self._step, _POLL_INTERVAL, log)
+        self.task = Task("certificate", self.poll, _POLL_INTERVAL, log)
 
     @property
     def mutual(self) -> bool:
@@ -63,26 +63,28 @@ class ServerCertificate:
         take = cast("Callable[[], grpc.ServerCertificateConfiguration]", self._take)
         return grpc.dynamic_ssl_server_credentials(self._first, take, require_client_authentication=self.mutual)
 
-    def poll(self) -> bool:
-        """Reads the files, and serves them if they changed. Returns whether they can be used."""
+    def poll(self) -> None:
+        """Reads the files, and serves them if they changed.
+
+        Raises:
+            ReportedError: They cannot be used. The log says why, once until the reason changes.
+        """
         try:
             texts = self._read()
             if texts == self._texts and self._failure is None and datetime.now(UTC) < self._pair.expires:
-                return True
+                return
             pair, configuration = self._parse(texts)
         except InvalidSettingError as error:
-            self._report(str(error))
-            return False
+            failure, expires = str(error), self._pair.expires.isoformat()
+            if failure != self._failure:
+                self._failure = failure
+                self._log.warning("certificate not renewed", reason=failure, expires=expires)
+            raise ReportedError from None
         self._failure = None
         if texts != self._texts:
             self._texts, self._pair = texts, pair
             self._renewed.append(configuration)
             self._log.info("certificate renewed", expires=pair.expires.isoformat())
-        return True
-
-    def _step(self) -> None:
-        if not self.poll():
-            raise ReportedError
 
     def _take(self) -> grpc.ServerCertificateConfiguration | None:
         # gRPC asks at each handshake, one at a time, and keeps the last configuration that it got.
@@ -96,11 +98,5 @@ class ServerCertificate:
         chain, key, authority = texts
         pair = parse_pair(self._files, chain, key)
         if self._client_authority and authority is not None:
-            parse_authority(self._client_authority, authority)
+            parse_certificates(self._client_authority, authority)
         return pair, grpc.ssl_server_certificate_configuration([(pair.key, pair.chain)], authority)
-
-    def _report(self, failure: str) -> None:
-        """Logs a failure, once until it changes."""
-        if failure != self._failure:
-            self._failure = failure
-            self._log.warning("certificate not renewed", reason=failure, expires=self._pair.expires.isoformat())
