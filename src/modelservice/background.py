@@ -91,12 +91,12 @@ class Task:
         """Runs the step. Returns the minimum pause before the next, in seconds."""
         try:
             self._step()
-        except ReportedError:
-            self._count_failure()
-            return self._cool_down
-        # BaseException too: anything that escapes would end the thread silently.
+        # Not only Exception: anything that escapes would end the thread silently.
         except BaseException as error:  # noqa: BLE001
-            self._count_failure()
+            self.failures += 1
+            self.failures_in_a_row += 1
+            if isinstance(error, ReportedError):
+                return self._cool_down
             self._report(error)
             backoff = min(self._cool_down * 2.0 ** min(self.failures_in_a_row - 1, 20), _BACKOFF_MAX)
             return max(backoff, self._cool_down) * random.uniform(1, 1 + _JITTER)  # noqa: S311  (no secret)
@@ -105,10 +105,6 @@ class Task:
             self._write("info", "task recovered", failures=self.failures_in_a_row)
         self.failures_in_a_row = 0
         return self._cool_down
-
-    def _count_failure(self) -> None:
-        self.failures += 1
-        self.failures_in_a_row += 1
 
     def _report(self, error: BaseException) -> None:
         # By place, not by text: a text may contain a number that differs each time.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -26,26 +25,8 @@ _PRIVATE_KEY: Final = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----([^-]*)---
 _SUPPORTED: Final = f"must be RSA, Ed25519, or ECDSA with {', '.join(_CURVES.values())}"
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A certificate chain, leaf first, and its key, both as PEM, and when the leaf expires."""
-
-    chain: bytes
-    key: bytes = field(repr=False)
-    expires: datetime
-
-
-def read_pair(files: PairFiles) -> Pair:
-    """Reads a certificate and its key.
-
-    Raises:
-        InvalidSettingError: See `PemFile.read` and `parse_pair`.
-    """
-    return parse_pair(files, files.certificate.read(), files.key.read())
-
-
-def parse_pair(files: PairFiles, chain: bytes, key: bytes) -> Pair:
-    """Parses the contents of a certificate file and its key file.
+def check_pair(files: PairFiles, chain: bytes, key: bytes) -> datetime:
+    """Checks the contents of a certificate file and its key file. Returns when the certificate expires.
 
     Raises:
         InvalidSettingError: Either is not PEM or not supported, they do not match, or the certificate is not valid now.
@@ -58,7 +39,7 @@ def parse_pair(files: PairFiles, chain: bytes, key: bytes) -> Pair:
         raise InvalidSettingError(f"{files.certificate.setting}: expired on {expires:%F %T} UTC")
     if now < begins:
         raise InvalidSettingError(f"{files.certificate.setting}: is not valid before {begins:%F %T} UTC")
-    return Pair(chain, key, expires)
+    return expires
 
 
 def read_leaf(file: PemFile) -> bytes:

@@ -7,7 +7,7 @@ import contextlib
 import io
 import subprocess
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from modelservice.background import ReportedError
-from modelservice.certificates import parse_certificates, read_pair
+from modelservice.certificates import check_pair, parse_certificates
 from modelservice.errors import InvalidSettingError
 from modelservice.pem_files import PairFiles, PemFile
 from modelservice.rpc.tls_certificates import ServerCertificate
@@ -32,6 +32,10 @@ AUTHORITY = Authority()
 def put(folder: Path, issued: Issued) -> PairFiles:
     certificate, key = rename(folder, issued)
     return PairFiles(PemFile("CERTIFICATE", certificate), PemFile("KEY", key))
+
+
+def check(files: PairFiles) -> datetime:
+    return check_pair(files, files.certificate.read(), files.key.read())
 
 
 def encrypted() -> Issued:
@@ -113,7 +117,7 @@ def test_a_pair_that_cannot_be_used_is_one_line(tmp_path: Path, what: str) -> No
     files = put(tmp_path, make())
 
     with pytest.raises(InvalidSettingError) as raised:
-        read_pair(files)
+        check(files)
 
     assert line.format(tmp_path) == str(raised.value)
 
@@ -123,7 +127,7 @@ def test_a_certificate_is_not_taken_outside_its_time(tmp_path: Path, shifted: ti
     files = put(tmp_path, AUTHORITY.issue(shifted=shifted))
 
     with pytest.raises(InvalidSettingError, match=f"^CERTIFICATE: {said}"):
-        read_pair(files)
+        check(files)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -131,10 +135,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     files.key.path.unlink()
 
     with pytest.raises(InvalidSettingError, match=rf"^KEY: cannot read {tmp_path}/tls.key: No such file or directory$"):
-        read_pair(files)
+        check(files)
     files.key.path.mkdir()
     with pytest.raises(InvalidSettingError, match=rf"^KEY: cannot read {tmp_path}/tls.key: Is a directory$"):
-        read_pair(files)
+        check(files)
 
 
 @pytest.mark.parametrize(
@@ -148,12 +152,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ],
     ids=["P-256", "P-384", "P-521", "Ed25519", "RSA"],
 )
-def test_a_pair_is_read_with_its_chain_and_its_key_is_not_shown(tmp_path: Path, key: Key) -> None:
+def test_a_pair_with_its_chain_is_good_until_its_own_certificate_expires(tmp_path: Path, key: Key) -> None:
     issued = AUTHORITY.issue(key=key)
-    pair = read_pair(put(tmp_path, Issued(issued.certificate + AUTHORITY.certificate, issued.key)))
+    files = put(tmp_path, Issued(issued.certificate + AUTHORITY.certificate, issued.key))
 
-    assert (issued.certificate + AUTHORITY.certificate, issued.key) == (pair.chain, pair.key)
-    assert "PRIVATE" not in repr(pair)
+    assert x509.load_pem_x509_certificate(issued.certificate).not_valid_after_utc == check(files)
 
 
 def test_an_authority_is_certificates(tmp_path: Path) -> None:

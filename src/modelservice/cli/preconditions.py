@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelservice.auth.jwks import KeySetError, parse_key_set
 from modelservice.auth.key_source import is_url, key_source
-from modelservice.certificates import parse_certificates, read_pair
+from modelservice.certificates import check_pair, parse_certificates
 from modelservice.config import Tls, Tokens
 from modelservice.config.parsers import sqlite_file
 from modelservice.errors import DatabaseMissingError, InvalidSettingError
@@ -42,7 +42,7 @@ def require_certificates(tls: Tls) -> None:
     """
     for pair in (tls.edge, tls.server, tls.upstream and tls.upstream.pair):
         if pair:
-            read_pair(pair)
+            check_pair(pair, pair.certificate.read(), pair.key.read())
     for authority in (tls.client_authority, tls.upstream and tls.upstream.authority):
         if authority:
             parse_certificates(authority, authority.read())

@@ -24,13 +24,17 @@ from modelservice.errors import Refusal
 from modelservice.rpc.message_deadline import MessageDeadline
 from modelservice.rpc.send_budget import SendBudget
 from modelservice.rpc.status import Status, status_of
-from modelservice.rpc.trace import trace_id
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
 
 # In bytes. The longest useful request names a model of 256 characters.
 REQUEST_BYTES_MAX: Final = 64 * 1024
 _REQUEST_ID_SHAPE: Final = re.compile(r"[!-~]{1,128}")
+# Version, trace, parent, flags. Later versions may append more. Ids of only zeros are invalid.
+# https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACEPARENT_SHAPE: Final = re.compile(
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?"
+)
 _CREDENTIAL_REFUSALS: Final = (errors.INVALID_API_KEY, errors.INVALID_TOKEN, errors.ACCESS_DENIED)
 
 M = TypeVar("M", bound=Message)
@@ -193,3 +197,12 @@ class Boundary:
             )
 
         return record
+
+
+def trace_id(traceparents: Sequence[str | bytes]) -> str | None:
+    """Returns the trace id of a call, or None if its `traceparent` is missing or malformed."""
+    # gRPC passes at most one.
+    match = _TRACEPARENT_SHAPE.fullmatch(str(traceparents[0])) if traceparents else None
+    if match is None or (match[1] == "00" and match[3] is not None):
+        return None
+    return match[2]

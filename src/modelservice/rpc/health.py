@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import grpc
@@ -33,10 +34,10 @@ _UNKNOWN: Final[int] = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 class Health:
     """The health service. It reports NOT_SERVING until `serve`."""
 
-    def __init__(self, deadline: MessageDeadline, log: FilteringBoundLogger) -> None:
+    def __init__(self, boundary: Boundary, deadline: MessageDeadline, log: FilteringBoundLogger) -> None:
+        self._boundary = boundary
         self._deadline = deadline
         self._log = log
-        self._serving = False
         self._started = False
         self._suspended = False
         self._draining = False
@@ -49,7 +50,7 @@ class Health:
     @property
     def serving(self) -> bool:
         """Whether the status is SERVING."""
-        return self._serving
+        return self._started and not self._suspended and not self._draining
 
     def serve(self) -> None:
         """Reports SERVING from now on, unless suspended or draining."""
@@ -77,7 +78,7 @@ class Health:
             self._closed = True
             self._changed.notify_all()
 
-    def handlers(self, boundary: Boundary) -> grpc.GenericRpcHandler:
+    def handlers(self) -> grpc.GenericRpcHandler:
         """Returns the service's handlers."""
 
         def check(call: Call) -> bytes:
@@ -88,40 +89,36 @@ class Health:
 
         def list_services(call: Call) -> bytes:
             call.receive(health_pb2.HealthListRequest)
-            statuses = {service: health_pb2.HealthCheckResponse(status=self._code(service)) for service in _SERVICES}
+            statuses = {service: self._response(service) for service in _SERVICES}
             message: bytes = health_pb2.HealthListResponse(statuses=statuses).SerializeToString(deterministic=True)
             return message
 
-        def watch(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-            return self._watch(requests, context, boundary)
-
+        watch = partial(self._watch)
         # grpcio's way to give a method its own threads: a watcher that reads nothing occupies one.
         vars(watch)["experimental_thread_pool"] = self._threads
         return grpc.method_handlers_generic_handler(
             HEALTH_SERVICE,
             {
-                "Check": boundary.handler(f"/{HEALTH_SERVICE}/Check", check, quiet=True),
-                "List": boundary.handler(f"/{HEALTH_SERVICE}/List", list_services, quiet=True),
+                "Check": self._boundary.handler(f"/{HEALTH_SERVICE}/Check", check, quiet=True),
+                "List": self._boundary.handler(f"/{HEALTH_SERVICE}/List", list_services, quiet=True),
                 "Watch": grpc.stream_stream_rpc_method_handler(watch),
             },
         )
 
     def _update(self) -> None:
         with self._changed:
-            self._serving = self._started and not self._suspended and not self._draining
             self._changed.notify_all()
-        self._log.info("health", status="SERVING" if self._serving else "NOT_SERVING")
+        self._log.info("health", status="SERVING" if self.serving else "NOT_SERVING")
 
-    def _code(self, service: str) -> int:
-        if service not in _SERVICES:
-            return _UNKNOWN
-        return _SERVING if self._serving else _NOT_SERVING
+    def _response(self, service: str) -> health_pb2.HealthCheckResponse:
+        known = _SERVING if self.serving else _NOT_SERVING
+        return health_pb2.HealthCheckResponse(status=known if service in _SERVICES else _UNKNOWN)
 
     def _status(self, service: str) -> bytes:
-        message: bytes = health_pb2.HealthCheckResponse(status=self._code(service)).SerializeToString()
+        message: bytes = self._response(service).SerializeToString()
         return message
 
-    def _watch(self, requests: Iterator[bytes], context: grpc.ServicerContext, boundary: Boundary) -> Iterator[bytes]:
+    def _watch(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         call = Call(requests, context, self._deadline)
         refusal: Refusal | None = None
         if not self._slots.acquire(blocking=False):
@@ -132,11 +129,11 @@ class Health:
                 service = call.receive(health_pb2.HealthCheckRequest).service
                 yield from self._statuses(service, context)
             except Exception as error:  # noqa: BLE001
-                refusal = boundary.refusal_of(error, _WATCH, call)
+                refusal = self._boundary.refusal_of(error, _WATCH, call)
             finally:
                 self._slots.release()
         if refusal:
-            context.abort_with_status(boundary.status(refusal, _WATCH, call))
+            context.abort_with_status(self._boundary.status(refusal, _WATCH, call))
 
     def _statuses(self, service: str, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Yields the status now and after each change, until the call ends."""

@@ -65,11 +65,11 @@ class Server:
     ) -> None:
         deadline = MessageDeadline(_CROWD, log)
         self.task = deadline.task
-        self.health = Health(deadline, log)
         boundary = Boundary(deadline, log, metrics, budget)
+        self.health = Health(boundary, deadline, log)
         threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self._server = grpc.server(threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
-        handlers = [*service_handlers(catalogue, gate, boundary), self.health.handlers(boundary)]
+        handlers = [*service_handlers(catalogue, gate, boundary), self.health.handlers()]
         self._server.add_generic_rpc_handlers(handlers)
         if reflection_enabled:
             names = (MODEL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)

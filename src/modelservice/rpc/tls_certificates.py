@@ -11,7 +11,7 @@ import grpc
 from structlog.typing import FilteringBoundLogger
 
 from modelservice.background import ReportedError, Task
-from modelservice.certificates import Pair, parse_certificates, parse_pair
+from modelservice.certificates import check_pair, parse_certificates
 from modelservice.errors import InvalidSettingError
 from modelservice.pem_files import PairFiles, PemFile
 
@@ -40,7 +40,7 @@ class ServerCertificate:
         self._log = log
         # The contents of the files that are served.
         self._texts = self._read()
-        self._pair, self._first = self._parse(self._texts)
+        self._expires, self._first = self._parse(self._texts)
         # The newest configuration, until gRPC takes it.
         self._renewed: deque[grpc.ServerCertificateConfiguration] = deque(maxlen=1)
         self._failure: str | None = None
@@ -54,7 +54,7 @@ class ServerCertificate:
     @property
     def expires(self) -> datetime:
         """When the served certificate expires."""
-        return self._pair.expires
+        return self._expires
 
     def credentials(self) -> grpc.ServerCredentials:
         """Returns the credentials of a port, and starts polling. Call it once."""
@@ -71,20 +71,19 @@ class ServerCertificate:
         """
         try:
             texts = self._read()
-            if texts == self._texts and self._failure is None and datetime.now(UTC) < self._pair.expires:
+            if texts == self._texts and self._failure is None and datetime.now(UTC) < self._expires:
                 return
-            pair, configuration = self._parse(texts)
+            expires, configuration = self._parse(texts)
         except InvalidSettingError as error:
-            failure, expires = str(error), self._pair.expires.isoformat()
-            if failure != self._failure:
-                self._failure = failure
-                self._log.warning("certificate not renewed", reason=failure, expires=expires)
+            if str(error) != self._failure:
+                self._failure = str(error)
+                self._log.warning("certificate not renewed", reason=str(error), expires=self._expires.isoformat())
             raise ReportedError from None
         self._failure = None
         if texts != self._texts:
-            self._texts, self._pair = texts, pair
+            self._texts, self._expires = texts, expires
             self._renewed.append(configuration)
-            self._log.info("certificate renewed", expires=pair.expires.isoformat())
+            self._log.info("certificate renewed", expires=expires.isoformat())
 
     def _take(self) -> grpc.ServerCertificateConfiguration | None:
         # gRPC asks at each handshake, one at a time, and keeps the last configuration that it got.
@@ -94,9 +93,9 @@ class ServerCertificate:
         authority = self._client_authority.read() if self._client_authority else None
         return self._files.certificate.read(), self._files.key.read(), authority
 
-    def _parse(self, texts: tuple[bytes, bytes, bytes | None]) -> tuple[Pair, grpc.ServerCertificateConfiguration]:
+    def _parse(self, texts: tuple[bytes, bytes, bytes | None]) -> tuple[datetime, grpc.ServerCertificateConfiguration]:
         chain, key, authority = texts
-        pair = parse_pair(self._files, chain, key)
+        expires = check_pair(self._files, chain, key)
         if self._client_authority and authority is not None:
             parse_certificates(self._client_authority, authority)
-        return pair, grpc.ssl_server_certificate_configuration([(pair.key, pair.chain)], authority)
+        return expires, grpc.ssl_server_certificate_configuration([(key, chain)], authority)
