@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from modelservice.catalogue.query.filtered_list import FilteredList
 from modelservice.catalogue.rendering import Answer
-from modelservice.catalogue.selection import Selection
 from modelservice.errors import INVALID_REQUEST, Refusal
 
 # In bytes. Envoy takes 8 MiB, of which this leaves the frame and the type their part (envoy.yaml,
@@ -15,7 +15,7 @@ BYTES_MAX: Final = 8_000_000
 _TOO_LONG: Final = "The list is longer than 8 MB: must be asked for in pages (page_size), or with accept-encoding: gzip"
 
 
-def http_body(answer: Answer | Selection, accept_encoding: Sequence[object]) -> bytes:
+def http_body(answer: Answer | FilteredList, accept_encoding: Sequence[object]) -> bytes:
     """Returns an answer as the serialized `google.api.HttpBody` that suits a caller.
 
     Args:

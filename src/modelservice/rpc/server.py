@@ -10,10 +10,11 @@ import grpc
 from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
+from modelservice.auth.token import TokenVerifier
 from modelservice.rpc.boundary import Boundary
 from modelservice.rpc.health import HEALTH_SERVICE, Health
 from modelservice.rpc.message_deadline import Watchdog
-from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
+from modelservice.rpc.servicers import MODEL_SERVICE, Answers, UnknownMethods, service_handlers
 from modelservice.rpc.tls_certificates import ServerCertificate
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
@@ -50,7 +51,7 @@ class Server:
 
     Args:
         catalogue: Answers.
-        gate: Says who may pass.
+        tokens: Verifies JSON Web Tokens; None rejects them.
         log: Where it tells what it does.
         metrics: Where calls are counted.
         budget: How many of them are logged.
@@ -64,7 +65,7 @@ class Server:
     def __init__(
         self,
         catalogue: Answers,
-        gate: Gate,
+        tokens: TokenVerifier | None,
         log: FilteringBoundLogger,
         metrics: Metrics,
         budget: LineBudget,
@@ -77,7 +78,7 @@ class Server:
         self.health = Health(self._watchdog, log)
         boundary = Boundary(self._watchdog, log, metrics, budget)
         self._server = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
-        handlers = [*service_handlers(catalogue, gate, boundary), self.health.handlers(boundary)]
+        handlers = [*service_handlers(catalogue, tokens, boundary), self.health.handlers(boundary)]
         self._server.add_generic_rpc_handlers(handlers)
         if reflection_enabled:
             names = (MODEL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
