@@ -298,7 +298,7 @@ def test_each_row_is_named_once_and_counted_and_no_value_is_said(world: World) -
         wait_until(lambda: catalogue.snapshot and catalogue.snapshot.revision.number == newest, "it is up to date")
         poison(world.url, "models", "context_window = 1", "name = 'bad'")
         wait_until(lambda: catalogue.left_out["models"] == 0, "it is served again")
-        wait_until(lambda: "rows are not left out any more" in lines.getvalue(), "it is said")
+        wait_until(lambda: "rows are no longer left out" in lines.getvalue(), "it is said")
     finally:
         catalogue.close()
 

@@ -26,9 +26,9 @@ class Filter:
         takes: Rule for its value, as the error message states it.
         read: Returns the value in a form that is the same for equivalent requests, or None if the value selects
             everything. Raises `ValueError` if it breaks the rule.
-        matching: Yields the models that match what `read` returned; if `each` is set, one value of it. It contains the
-            loop because a function called for each of 5,000 models takes twice as long.
-        each: Whether a model must match each of several values.
+        matching: Yields the models that match what `read` returned. The loop is inside because calling a function for
+            each model would take twice as long.
+        each: Whether `read` returned several values, which a model must match one by one.
     """
 
     name: str
@@ -38,16 +38,18 @@ class Filter:
     each: bool = False
 
 
-def _labels(values: Sequence[str]) -> frozenset[str]:
-    if len(values) > VALUES_MAX or not all(map(is_label, values)):
+def _texts(values: Sequence[str], is_valid: Callable[[str], bool]) -> frozenset[str]:
+    if len(values) > VALUES_MAX or not all(map(is_valid, values)):
         raise ValueError
     return frozenset(values)
+
+
+def _labels(values: Sequence[str]) -> frozenset[str]:
+    return _texts(values, is_label)
 
 
 def _owners(values: Sequence[str]) -> frozenset[str]:
-    if len(values) > VALUES_MAX or not all(1 <= len(value) <= OWNER_CHARACTERS_MAX for value in values):
-        raise ValueError
-    return frozenset(values)
+    return _texts(values, lambda value: 1 <= len(value) <= OWNER_CHARACTERS_MAX)
 
 
 def _price(price: float) -> float:
@@ -63,62 +65,32 @@ def _words(text: str) -> frozenset[str] | None:
     return frozenset(words) or None
 
 
-_LABELS_RULE: Final = f"{LABEL_RULE}, at most {VALUES_MAX} of them"
+_FLAG: Final = "true or false"
+_LABELS: Final = f"{LABEL_RULE}, at most {VALUES_MAX} of them"
+_OWNERS: Final = f"1 to {OWNER_CHARACTERS_MAX} characters, at most {VALUES_MAX} of them"
+_WORDS: Final = f"at most {WORDS_MAX} words, of {WORDS_CHARACTERS_MAX} characters together"
 
 # Models are tested in this order: cheap tests first.
+# fmt: off
 FILTERS: Final = (
-    Filter(
-        "encryption_supported",
-        "true or false",
-        bool,
-        lambda wanted, models: (one for one in models if one.model.encryption_supported is wanted),
-    ),
-    Filter(
-        "pii_redaction_supported",
-        "true or false",
-        bool,
-        lambda wanted, models: (one for one in models if one.model.pii_redaction_supported is wanted),
-    ),
-    Filter(
-        "min_context_window",
-        "a whole number from 0",
-        int,
-        # 0 means unknown, which passes no bound.
-        lambda least, models: (one for one in models if one.model.context_window >= least and one.model.context_window),
-    ),
-    Filter(
-        "max_cost_per_1k_tokens",
-        "a number from 0",
-        _price,
-        lambda most, models: (
-            one for one in models if one.model.cost_per_1k_tokens is not None and one.model.cost_per_1k_tokens <= most
-        ),
-    ),
-    Filter(
-        "owned_by",
-        f"1 to {OWNER_CHARACTERS_MAX} characters, at most {VALUES_MAX} of them",
-        _owners,
-        lambda owners, models: (one for one in models if (one.model.organization_id or one.model.provider) in owners),
-    ),
-    Filter(
-        "capability",
-        _LABELS_RULE,
-        _labels,
-        lambda label, models: (one for one in models if label in one.model.capabilities),
-        each=True,
-    ),
-    Filter(
-        "compliance",
-        _LABELS_RULE,
-        _labels,
-        lambda label, models: (one for one in models if label in one.model.compliance),
-        each=True,
-    ),
-    Filter(
-        "q",
-        f"at most {WORDS_MAX} words, of {WORDS_CHARACTERS_MAX} characters together",
-        _words,
-        lambda word, models: (one for one in models if word in one.words),
-        each=True,
-    ),
+    Filter("encryption_supported", _FLAG, bool,
+           lambda wanted, models: (one for one in models if one.model.encryption_supported is wanted)),
+    Filter("pii_redaction_supported", _FLAG, bool,
+           lambda wanted, models: (one for one in models if one.model.pii_redaction_supported is wanted)),
+    # 0 means unknown, which passes no bound.
+    Filter("min_context_window", "a whole number from 0", int,
+           lambda least, models: (one for one in models if least <= one.model.context_window != 0)),
+    Filter("max_cost_per_1k_tokens", "a number from 0", _price,
+           lambda most, models: (one for one in models if (cost := one.model.cost_per_1k_tokens) is not None
+                                 and cost <= most)),
+    Filter("owned_by", _OWNERS, _owners,
+           lambda owners, models: (one for one in models
+                                   if (one.model.organization_id or one.model.provider) in owners)),
+    Filter("capability", _LABELS, _labels,
+           lambda label, models: (one for one in models if label in one.model.capabilities), each=True),
+    Filter("compliance", _LABELS, _labels,
+           lambda label, models: (one for one in models if label in one.model.compliance), each=True),
+    Filter("q", _WORDS, _words,
+           lambda word, models: (one for one in models if word in one.words), each=True),
 )
+# fmt: on
