@@ -33,17 +33,12 @@ class Viewer:
         return owner in self.owners
 
     def may_see(self, model: Model | OrganizationModel, parent: Model | None = None) -> bool:
-        """Returns whether the caller sees a model.
-
-        Args:
-            model: The model.
-            parent: The parent of an organization's model, which must be visible as well.
-        """
+        """Returns whether the caller sees a model, and its parent if it has one."""
         return self.sees_all(model.organization_id) and (parent is None or self.may_see(parent))
 
 
 def viewer(principal: Principal, named: Sequence[object]) -> Viewer:
-    """Returns what decides which models a caller sees.
+    """Returns the viewer of a caller.
 
     Args:
         principal: The caller.

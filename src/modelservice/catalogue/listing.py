@@ -27,13 +27,7 @@ _GZIP_HEAD: Final = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 
 
 class Part(NamedTuple):
-    """Consecutive enabled models, rendered.
-
-    Attributes:
-        message: Serialized elements.
-        json_text: The same in JSON, with a comma before each element except the list's first.
-        digests: The elements' digests.
-    """
+    """Consecutive enabled models, rendered: in JSON, a comma precedes each element except the list's first."""
 
     message: bytes
     json_text: bytes
@@ -66,7 +60,6 @@ class Listing:
         pause: Called between pieces of work.
 
     Attributes:
-        pieces: The pieces.
         alone: The answer for callers without models of their own.
     """
 

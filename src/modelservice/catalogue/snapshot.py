@@ -100,11 +100,7 @@ class Snapshot:
         return choose(Query.of(request, viewer, self.revision.secret), self.listing, self._own(viewer))
 
     def get(self, model_id: str, viewer: Viewer) -> Answer:
-        """Returns the answer of GetModel.
-
-        Args:
-            model_id: A UUID in upper or lower case, or a model's name.
-            viewer: The caller.
+        """Returns the answer of GetModel for a UUID, in upper or lower case, or a model's name.
 
         Raises:
             Refusal: `INVALID_REQUEST`: neither a UUID nor a possible name; `MODEL_NOT_FOUND`: the model does not exist
@@ -156,14 +152,7 @@ class Snapshot:
 def advance(
     snapshot: Snapshot | None, changes: Changes, rendered: RenderedCache, pause: Callable[[], None] = lambda: None
 ) -> Snapshot:
-    """Returns the catalogue after changes. Renders only what changed.
-
-    Args:
-        snapshot: The catalogue before, or None if the changes are complete.
-        changes: The changes.
-        rendered: Cache of organizations' answers.
-        pause: Called between pieces of work.
-    """
+    """Returns the catalogue after changes. Renders only what changed, and calls `pause` between pieces of work."""
     kept = None if changes.complete else snapshot
     keys = _after(kept.keys if kept else {}, changes.keys, changes.deleted_keys, pause)
     clients = _after(kept.clients if kept else {}, changes.clients, changes.deleted_clients, pause)

@@ -42,12 +42,7 @@ class Query:
 
     @classmethod
     def of(cls, request: pb.ListModelsRequest, viewer: Viewer, secret: str) -> Query:
-        """Reads a request.
-
-        Args:
-            request: The request.
-            viewer: The caller.
-            secret: Shared by all servers of a database (`store.changes.Revision.secret`).
+        """Reads a request. All servers of a database share the secret (`store.changes.Revision.secret`).
 
         Raises:
             Refusal: `INVALID_REQUEST`: the message names the field and what it takes.

@@ -19,12 +19,7 @@ _PLACE_MIN: Final = 32
 
 
 def seal(key: bytes, place: str) -> str:
-    """Returns the token of a place.
-
-    Args:
-        key: Of one query and viewer.
-        place: JSON, which may be padded with spaces.
-    """
+    """Returns the token of a place, which is JSON and may be padded with spaces."""
     data = place.ljust(_PLACE_MIN).encode()
     tag = _tag(key, data)
     return base64.urlsafe_b64encode(tag + _masked(key, tag, data)).rstrip(b"=").decode()
