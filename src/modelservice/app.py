@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -11,20 +10,15 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from modelservice.auth.authenticate import authenticate
-from modelservice.auth.authorize import viewer
 from modelservice.auth.issuer_keys import DEFAULT, FILE, IssuerKeys
 from modelservice.auth.key_source import is_url, key_source
 from modelservice.auth.token import TokenRules, TokenVerifier
 from modelservice.background import Task
 from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.refresher import Catalogue
-from modelservice.catalogue.snapshot import Snapshot
 from modelservice.config import Address, Settings, Tokens
-from modelservice.domain.principal import Principal
 from modelservice.errors import InvalidSettingError
 from modelservice.rpc.server import Server
-from modelservice.rpc.servicers import Gate
 from modelservice.rpc.tls_certificates import ServerCertificate
 from modelservice.stop import Stop
 from modelservice.store.access import Access
@@ -60,7 +54,7 @@ def serve(
     catalogue = Catalogue(partial(read_changes, database), settings.refresh_interval, log)
     metrics, budget = Metrics(version("modelservice")), LineBudget(settings.log_calls_per_second)
     fresh = FreshAnswers(catalogue, settings.max_staleness, log)
-    server = Server(fresh, make_gate(verifier), log, metrics, budget, reflection_enabled=settings.reflection)
+    server = Server(fresh, verifier, log, metrics, budget, reflection_enabled=settings.reflection)
     tasks = [part.task for part in (catalogue, fresh, server, keys, certificate) if part]
     metrics.show(lambda: _state(catalogue, server, certificate, tasks, log_lines_dropped()))
     endpoint = _endpoint(settings.metrics_address, metrics, log)
@@ -104,15 +98,6 @@ def serve(
     log.info("stopped")
     if catalogue.defect:
         raise catalogue.defect
-
-
-def make_gate(tokens: TokenVerifier | None) -> Gate:
-    """Returns the gate of the services. Without a verifier, it refuses every token."""
-
-    def caller(authorization: Sequence[object], snapshot: Snapshot) -> Principal:
-        return authenticate(authorization, snapshot, tokens, time.time())
-
-    return Gate(authenticate=caller, viewer=viewer)
 
 
 def _endpoint(address: Address | None, metrics: Metrics, log: FilteringBoundLogger) -> MetricsEndpoint | None:

@@ -88,8 +88,8 @@ def test_without_an_issuer_keys_of_the_api_work_and_tokens_when_it_comes(place: 
         assert 200 == status(place, keys.reader)
         assert 401 == status(place, "rubbish")
         assert 200 == place.rest("/readyz").status
-        assert 1 == process.errors.count("the issuer's keys are not to be had")
-        assert '"reason": "the issuer answers with the status 503"' in process.errors
+        assert 1 == process.errors.count("issuer keys unavailable")
+        assert '"reason": "the issuer responded with status 503"' in process.errors
 
         issuer.answer = None
 

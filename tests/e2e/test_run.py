@@ -194,7 +194,7 @@ def test_two_on_the_same_addresses_are_not_possible(place: Place) -> None:
         ),
         (
             {"MODELSERVICE_STYTCH_PROJECT_ID": "project-test-1", "MODELSERVICE_JWT_JWKS": "/dev/null"},
-            "MODELSERVICE_JWT_JWKS: it is no JSON Web Key Set",
+            "MODELSERVICE_JWT_JWKS: not a JSON Web Key Set",
         ),
     ],
 )

@@ -5,18 +5,16 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import grpc
 import pytest
 
 from modelservice.catalogue.snapshot import Snapshot
-from modelservice.domain.principal import Principal
 from modelservice.errors import INVALID_REQUEST, UNAVAILABLE, Refusal
 from modelservice.rpc import boundary
 from modelservice.rpc.server import Server
-from modelservice.rpc.servicers import Gate
 from modelservice.rpc.status import Status, status_of
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
@@ -40,15 +38,12 @@ class Faulty:
 
 class Running:
     def __init__(self) -> None:
-        def nobody(_: Sequence[object], __: Snapshot) -> Principal:
-            raise AssertionError
-
         self.catalogue = Faulty()
         self.lines = io.StringIO()
         self.now = 0.0
         self.server = Server(
             self.catalogue,
-            Gate(nobody, lambda _, __: None),
+            None,
             make_log(self.lines, "debug"),
             Metrics("0"),
             LineBudget(3, lambda: self.now),

@@ -152,10 +152,10 @@ def test_an_issuer_that_sends_a_byte_at_a_time_is_given_up(issuer: Issuer) -> No
     issuer.slowness = 0.05
     source = Source(issuer.url, patience=0.3)
 
-    with pytest.raises(KeySetError, match="does not answer in time"):
+    with pytest.raises(KeySetError, match="does not respond in time"):
         source.fetch()
     # One at a time, even so: the first is still under way.
-    with pytest.raises(KeySetError, match="does not answer in time"):
+    with pytest.raises(KeySetError, match="does not respond in time"):
         source.fetch()
     assert 1 == issuer.asked
 
@@ -283,7 +283,7 @@ def test_they_are_refreshed(issuer: Issuer, running: Callable[..., tuple[IssuerK
     issuer.keys = [public("key-1"), public("key-2")]
 
     wait_until(lambda: keys.current and keys.current.key_ids == ["key-1", "key-2"], "the new key is here")
-    assert ["issuer's keys loaded"] * 2 == [line["message"] for line in messages(log)]
+    assert ["issuer keys loaded"] * 2 == [line["message"] for line in messages(log)]
 
 
 def test_a_flood_of_unknown_keys_makes_one_question(
@@ -341,14 +341,14 @@ def test_the_last_good_set_serves_on_while_there_is_none(
 
     assert held is keys.current
     issuer.answer = None
-    wait_until(lambda: "to be had again" in log.getvalue(), "it is said")
+    wait_until(lambda: "available again" in log.getvalue(), "it is said")
 
     events = [(line["message"], line.get("serving")) for line in messages(log)]
     # Once, however often it was asked in vain.
     assert [
-        ("issuer's keys loaded", None),
-        ("the issuer's keys are not to be had", True),
-        ("the issuer's keys are to be had again", None),
+        ("issuer keys loaded", None),
+        ("issuer keys unavailable", True),
+        ("issuer keys available again", None),
     ] == events
 
 
@@ -371,7 +371,7 @@ def test_without_a_first_set_there_are_none_until_there_are(
 
     assert keys.current is None
     (line,) = messages(log)
-    assert ("the issuer's keys are not to be had", "error", False, "it is no JSON Web Key Set") == tuple(
+    assert ("issuer keys unavailable", "error", False, "not a JSON Web Key Set") == tuple(
         line[name] for name in ("message", "level", "serving", "reason")
     )
     issuer.answer = None

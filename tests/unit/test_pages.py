@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelservice.auth.authorize import Viewer
 from modelservice.catalogue.listing import Listing
-from modelservice.catalogue.ordering import FIELDS, Order
-from modelservice.catalogue.page_token import seal, unseal
-from modelservice.catalogue.query import PAGE_SIZE_MAX, WORDS_MAX, Query
+from modelservice.catalogue.query.filtered_list import FilteredList, choose
+from modelservice.catalogue.query.filters import FILTERS, WORDS_MAX
+from modelservice.catalogue.query.list_query import PAGE_SIZE_MAX, Query
+from modelservice.catalogue.query.order import FIELDS, Order
+from modelservice.catalogue.query.page_token import seal, unseal
 from modelservice.catalogue.rendering import Entry, render_entry
-from modelservice.catalogue.selection import Selection, choose
 from modelservice.errors import INVALID_REQUEST, Refusal
 from modelservice.v1 import model_service_pb2 as pb
 from tests.support.models import model
@@ -27,7 +29,7 @@ ORDERS = ["", *FIELDS, *(f"{field} desc" for field in FIELDS)]
 
 
 def asked(request: pb.ListModelsRequest, viewing_for: str | None = None, secret: str = "s") -> Query:  # noqa: S107
-    return Query.of(request, viewing_for, secret)
+    return Query.of(request, Viewer(viewing_for), secret)
 
 
 def entry(number: int, *, own: bool, position: int | None = None) -> Entry:
@@ -50,7 +52,7 @@ def entry(number: int, *, own: bool, position: int | None = None) -> Entry:
 lives = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), st.booleans()), max_size=30)
 
 
-def ids(page: Selection) -> list[UUID]:
+def ids(page: FilteredList) -> list[UUID]:
     return [one.model.id for one in page.entries]
 
 
@@ -187,14 +189,20 @@ def test_a_forged_place_is_refused(order_by: str, place: str) -> None:
 def test_a_place_survives_its_journey(order_by: str) -> None:
     order = Order.of(order_by)
     for number in range(9):
-        key = order.key(entry(number, own=number % 2 == 0).model)
+        key = order.key(entry(number, own=number % 2 == 0))
         assert key == order.read_key(json.dumps(key))
+
+
+def test_every_field_of_a_request_is_a_filter_or_shapes_the_list() -> None:
+    shaping = {"order_by", "page_size", "page_token"}
+
+    assert {one.name for one in FILTERS} | shaping == set(pb.ListModelsRequest.DESCRIPTOR.fields_by_name)
 
 
 def test_a_search_has_few_words() -> None:
     words = [f"word{number}" for number in range(WORDS_MAX + 1)]
 
-    assert words[:-1] == asked(pb.ListModelsRequest(q=f" {' '.join(words[:-1])} ")).words
+    assert {"q": frozenset(words[:-1])} == asked(pb.ListModelsRequest(q=f" {' '.join(words[:-1])} ")).filters
     for text in (" ".join(words), "a\u2003" * (WORDS_MAX + 1), "x" * 257):
         with pytest.raises(Refusal, match=r"^q: must be at most 8 words, of 256 characters together$"):
             asked(pb.ListModelsRequest(q=text))

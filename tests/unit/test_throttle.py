@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from modelservice.catalogue.throttle import Pace, let_go, without_collections
+from modelservice.catalogue.throttle import Throttle, free_in_batches, garbage_collector_paused
 
 
 @pytest.fixture
@@ -20,40 +20,40 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_it_pauses_when_a_slice_is_over_and_not_before(paused: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("modelservice.catalogue.throttle.time.thread_time", lambda: now[0])
-    pace = Pace(hurried=False)
-    pace()
+    throttle = Throttle(enabled=True)
+    throttle()
     now[0] += 0.0015
-    pace()
+    throttle()
     assert [] == paused
     now[0] += 0.001
-    pace()
+    throttle()
     assert 1 == len(paused)
-    pace()
+    throttle()
     assert 1 == len(paused)
 
 
 def test_nobody_waits_while_nobody_is_served(paused: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("modelservice.catalogue.throttle.time.thread_time", lambda: now[0])
-    pace = Pace(hurried=True)
+    throttle = Throttle(enabled=False)
     now[0] += 1
-    pace()
+    throttle()
 
     assert [] == paused
 
 
-def test_what_is_let_go_is_let_go_a_little_at_a_time() -> None:
+def test_items_are_freed_in_batches() -> None:
     items: list[object] = [object() for _ in range(1_001)]
     left: list[int] = []
 
-    let_go(items, lambda: left.append(len(items)))
+    free_in_batches(items, lambda: left.append(len(items)))
 
     assert [801, 601, 401, 201, 1, 0] == left
 
 
 def test_collections_come_back_whatever_happens() -> None:
     def fail() -> None:
-        with without_collections():
+        with garbage_collector_paused():
             enabled.append(gc.isenabled())
             raise ZeroDivisionError
 

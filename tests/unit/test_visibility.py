@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,12 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelservice.app import make_gate
+from modelservice.auth.authorize import Viewer
 from modelservice.auth.issuer_keys import IssuerKeys
 from modelservice.auth.token import TokenVerifier
 from modelservice.catalogue.refresher import Catalogue
+from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
 from modelservice.manage.clients import add_client
+from modelservice.manage.explain import explain
 from modelservice.manage.keys import create_key
 from modelservice.manage.maintenance import migrate
 from modelservice.manage.models import ModelRef, create_model, update_model
@@ -66,7 +69,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     keys.refresh()
     server = Server(
         one.catalogue,
-        make_gate(TokenVerifier(RULES, keys)),
+        TokenVerifier(RULES, keys),
         log,
         Metrics("0"),
         LineBudget(0),
@@ -166,3 +169,90 @@ def test_every_answer_is_what_the_rule_says(
     for uuid, (name, _, _) in world.models.items():
         assert (uuid if uuid in expected else f"The model '{uuid}' does not exist") == get(uuid)
         assert visible_names.get(name, f"The model '{name}' does not exist") == get(name)
+
+
+LISTS = [
+    pb.ListModelsRequest(),
+    pb.ListModelsRequest(page_size=5),
+    pb.ListModelsRequest(order_by="id desc"),
+    pb.ListModelsRequest(encryption_supported=False, owned_by=["p", "one"]),
+]
+
+
+class Reads:
+    """Every way to read a model with the key of organization "one", which owns a child of each system model."""
+
+    def __init__(self, world: World) -> None:
+        names = {name for name, owner, _ in world.models.values() if owner == "one"}
+        for parent in SYSTEM:
+            if f"own-{parent}" not in names:
+                fields = {"name": f"own-{parent}", "display_name": parent}
+                own = create_model(world.url, "test", "one", parent, fields, prompt_quota=QUOTA)
+                world.models[str(own.id)] = (own.name, "one", parent == "base-1")
+        settle(world)
+        self._world = world
+        (key, *_) = (key for key, caller in world.credentials.items() if caller == ("one", frozenset({MODELS_READ})))
+        self.metadata = [("authorization", f"Bearer {key}")]
+
+    def names(self) -> set[str]:
+        """Returns the names of the models that some way of reading shows."""
+        found = set()
+        for request in LISTS:
+            found |= {item.id for item in self._world.stub.ListModels(request, metadata=self.metadata).data}
+        for uuid, (name, _, _) in self._world.models.items():
+            for model_id in (uuid, uuid.upper(), name):
+                with contextlib.suppress(grpc.RpcError):
+                    model = self._world.stub.GetModel(pb.GetModelRequest(model_id=model_id), metadata=self.metadata)
+                    found.add(self._world.models[model.id][0])
+        for uuid, (name, _, _) in self._world.models.items():
+            for ref in (uuid, name):
+                if explain(self._world.url, ref, organization_id="one", key_id=None).visible:
+                    found.add(name)
+        return found
+
+
+class DeniesAll(Viewer):
+    def sees_all(self, _: str | None) -> bool:
+        return False
+
+    def may_see(self, _: Model | OrganizationModel, __: Model | None = None) -> bool:
+        return False
+
+
+class DeniesOne(DeniesAll):
+    """Has a rule against a system model."""
+
+    def may_see(self, model: Model | OrganizationModel, parent: Model | None = None) -> bool:
+        seen = model.name != "base-1" and model.organization_id in self.owners
+        return seen and (parent is None or self.may_see(parent))
+
+
+@pytest.fixture
+def decided_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Viewer]], None]:
+    def decide(kind: type[Viewer]) -> None:
+        monkeypatch.setattr("modelservice.rpc.servicers.viewer", lambda principal, _: kind(principal.organization_id))
+        monkeypatch.setattr("modelservice.manage.explain.Viewer", kind)
+
+    return decide
+
+
+def test_every_way_to_read_asks_the_viewer(world: World, decided_by: Callable[[type[Viewer]], None]) -> None:
+    reads = Reads(world)
+    assert {"base-1", "base-2", "own-base-1", "own-base-2"} <= reads.names()
+
+    decided_by(DeniesAll)
+
+    assert set() == reads.names()
+    for request in LISTS:
+        answer = world.stub.ListModels(request, metadata=reads.metadata)
+        assert ("list", "") == (answer.object, answer.next_page_token)
+
+
+def test_a_model_that_is_denied_hides_its_children(world: World, decided_by: Callable[[type[Viewer]], None]) -> None:
+    reads = Reads(world)
+
+    decided_by(DeniesOne)
+
+    names = reads.names()
+    assert {"base-2", "own-base-2"} <= names
+    assert names.isdisjoint({"base-1", "own-base-1"})

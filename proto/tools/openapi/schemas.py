@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
-from modelservice.catalogue.ordering import FIELDS
-from modelservice.catalogue.query import OWNER_CHARACTERS_MAX, VALUES_MAX, WORDS_CHARACTERS_MAX, WORDS_MAX
+from modelservice.catalogue.query.filters import OWNER_CHARACTERS_MAX, VALUES_MAX, WORDS_CHARACTERS_MAX, WORDS_MAX
+from modelservice.catalogue.query.order import FIELDS
 from modelservice.domain.values import UINT32_MAX
 from openapi.source import Source
 

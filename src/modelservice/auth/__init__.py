@@ -1,1 +1,1 @@
-"""Who is calling, and what may they see."""
+"""Authentication and authorization."""

@@ -1,10 +1,10 @@
-"""The form of an API key.
+"""The format of an API key.
 
     msk_<id: 12>_<secret: 32><checksum: 6>
 
-`msk` names the kind, so that secret scanners and people recognize a leaked key. The id is public and says which row a
-key belongs to. Id and secret are random letters and digits: 71 and 190 bits. The checksum is the CRC-32 of all that
-stands before it: a typing error, or rubbish, is refused without a look-up.
+The prefix lets secret scanners and people recognize a leaked key. The id is public and identifies the row of the key.
+Id and secret are random letters and digits, of 71 and 190 bits. The checksum is the CRC-32 of everything before it, so
+that typing errors are rejected without a look-up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowerca
 _ID_LENGTH: Final = 12
 _SECRET_LENGTH: Final = 32
 _CHECKSUM_LENGTH: Final = 6
-# Two digits at a time, for the checksum.
+# The checksum is encoded two digits at a time.
 _PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _PAIR: Final = len(_PAIRS)
 _SHAPE: Final = re.compile(rf"msk_([0-9A-Za-z]{{{_ID_LENGTH}}})_[0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}}")
@@ -29,33 +29,33 @@ _SHAPE: Final = re.compile(rf"msk_([0-9A-Za-z]{{{_ID_LENGTH}}})_[0-9A-Za-z]{{{_S
 
 @dataclass(frozen=True, slots=True)
 class PresentedKey:
-    """An API key in clear text, as its owner holds it.
+    """An API key in clear text.
 
     Attributes:
         id: Its public part.
-        text: The whole key. Never stored, never logged.
+        text: The whole key, never stored or logged.
     """
 
     id: str
     text: str = field(repr=False)
 
     def digest(self) -> bytes:
-        """Returns what is stored in the key's place, 32 bytes.
+        """Returns the 32 bytes that are stored instead of the key.
 
-        A plain SHA-256: a secret of 190 random bits needs no slow hash, which is for what people choose.
+        Plain SHA-256: slow hashes protect passwords that people choose, not 190 random bits.
         """
         return hashlib.sha256(self.text.encode()).digest()
 
 
 def generate() -> PresentedKey:
-    """Makes a new key."""
+    """Generates a key."""
     key_id = _random(_ID_LENGTH)
     body = f"msk_{key_id}_{_random(_SECRET_LENGTH)}"
     return PresentedKey(key_id, body + _checksum(body))
 
 
 def parse(text: str) -> PresentedKey | None:
-    """Returns the key that the text is, or None when it cannot be one: wrong form or wrong checksum."""
+    """Parses a key. Returns None if its form or checksum is wrong."""
     match = _SHAPE.fullmatch(text)
     if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:
         return None

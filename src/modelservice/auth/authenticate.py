@@ -1,4 +1,4 @@
-"""Makes a principal of the credential that a call carries: an API key, or a JSON Web Token."""
+"""Authenticates the credential of a call: an API key or a JSON Web Token."""
 
 from __future__ import annotations
 
@@ -11,37 +11,34 @@ from modelservice.auth.token import TokenVerifier, looks_like_token
 from modelservice.domain.principal import ApiKey, Client, Principal
 from modelservice.errors import INVALID_API_KEY, Refusal
 
-# What an unknown key is compared with, so that it takes as long as a known one.
+# Compared with unknown keys, which so take as long as known ones.
 _NO_DIGEST: Final = bytes(32)
 
 
-class Callers(Protocol):
-    """Who is known (`catalogue.snapshot`)."""
+class _Callers(Protocol):
+    """`catalogue.snapshot.Snapshot`: keys by id, and machines by the subject of their tokens."""
 
     @property
-    def keys(self) -> Mapping[str, ApiKey]:
-        """API keys, by id."""
+    def keys(self) -> Mapping[str, ApiKey]: ...
 
     @property
-    def clients(self) -> Mapping[str, Client]:
-        """Machines, by the subject of their tokens."""
+    def clients(self) -> Mapping[str, Client]: ...
 
 
 def authenticate(
-    authorization: Sequence[object], callers: Callers, tokens: TokenVerifier | None, now: float
+    authorization: Sequence[object], callers: _Callers, tokens: TokenVerifier | None, now: float
 ) -> Principal:
-    """Returns the caller who presents a credential.
+    """Returns the caller that presents a credential.
 
     Args:
-        authorization: Every value of the call's `authorization` metadata.
-        callers: Who is known.
-        tokens: Verifies tokens; None where none are accepted.
+        authorization: Every value of the metadata `authorization`.
+        callers: Known keys and machines.
+        tokens: Verifies tokens; None rejects them.
         now: In Unix seconds.
 
     Raises:
-        Refusal: `INVALID_API_KEY`, the same whether the credential is absent, doubled, malformed, unknown, revoked or
-            expired, so that an answer tells nothing about which keys there are; `INVALID_TOKEN`, the same for whatever
-            is wrong with a token; `UNAVAILABLE`, the issuer's keys are unavailable.
+        Refusal: `INVALID_API_KEY`: absent, repeated, malformed, unknown, revoked or expired, indistinguishably, so that
+            answers reveal no keys; `INVALID_TOKEN`: any fault of a token; `UNAVAILABLE`: no issuer keys.
     """
     credential = _credential(authorization)
     presented = api_key.parse(credential)
@@ -53,7 +50,7 @@ def authenticate(
 
 
 def _credential(authorization: Sequence[object]) -> str:
-    # Two values: whichever we took, a proxy before us might have taken the other.
+    # With two values, a proxy in front might have checked the other one.
     if len(authorization) != 1 or not isinstance(authorization[0], str):
         return ""
     scheme, _, credential = authorization[0].partition(" ")

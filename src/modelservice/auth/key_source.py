@@ -1,4 +1,4 @@
-"""Gets a key set: from the issuer, or from a file. Bounded in size and in time, and never redirected."""
+"""Fetches a key set from the issuer or a file: bounded in size and time, never redirected."""
 
 from __future__ import annotations
 
@@ -15,23 +15,19 @@ from urllib.parse import urlsplit
 from modelservice.auth.jwks import BYTES_MAX, KeySetError
 from modelservice.hosts import is_loopback
 
-# In seconds, from the look-up of the name to the last byte.
+# Seconds for a fetch, from DNS to the last byte.
 _PATIENCE: Final = 10.0
-# For one operation of the connection.
+# Seconds for one operation of the connection.
 _OPERATION: Final = 5.0
 
 
 def is_url(source: str) -> bool:
-    """Says whether a key set comes from a URL, rather than from a file."""
+    """Returns whether a source of keys is a URL, not a file."""
     return "://" in source
 
 
 def key_source(source: str) -> Callable[[], bytes]:
-    """Returns what gets the key set; it raises `KeySetError`.
-
-    Args:
-        source: A URL, or a path.
-    """
+    """Returns a function that fetches the key set from a URL or a path, and raises `KeySetError`."""
     return Issuer(source).fetch if is_url(source) else lambda: _read(Path(source))
 
 
@@ -44,17 +40,12 @@ def _read(path: Path) -> bytes:
 
 
 class Issuer:
-    """Where an issuer publishes its key set.
-
-    Args:
-        url: Its address.
-        patience: How long a fetch may take, in seconds.
-    """
+    """Fetches the key set that an issuer publishes, within `patience` seconds."""
 
     def __init__(self, url: str, patience: float = _PATIENCE) -> None:
         self._url = url
         self._patience = patience
-        # A proxy for this machine itself would be somebody in between, and here plain text is allowed.
+        # Loopback may be plain text, which no proxy should see.
         direct = [urllib.request.ProxyHandler({})] if is_loopback(urlsplit(url).hostname or "") else []
         self._opener = urllib.request.build_opener(_NoRedirects(), *direct)
         self._opener.addheaders = [("User-Agent", "modelservice"), ("Accept", "application/json")]
@@ -64,19 +55,18 @@ class Issuer:
         """Fetches the key set.
 
         Raises:
-            KeySetError: It cannot be had.
+            KeySetError: The key set is unavailable.
         """
-        # Timeouts of a connection are for one operation each: an issuer that sends a byte a second has none, nor has
-        # the look-up of a name. So the whole runs in a thread, which is given up when it takes too long; until it has
-        # ended there is no other.
+        # A connection's timeout limits single operations, not DNS or a server that sends a byte per second. So the
+        # fetch runs in a thread, which is abandoned after the timeout. The next fetch starts only after it has ended.
         if self._fetching and self._fetching.is_alive():
-            raise KeySetError("the issuer does not answer in time")
+            raise KeySetError("the issuer does not respond in time")
         outcome: list[bytes | Exception] = []
         self._fetching = threading.Thread(target=self._fetch_into, args=(outcome,), name="key set", daemon=True)
         self._fetching.start()
         self._fetching.join(self._patience)
         if not outcome:
-            raise KeySetError("the issuer does not answer in time")
+            raise KeySetError("the issuer does not respond in time")
         if isinstance(outcome[0], Exception):
             raise outcome[0]
         return outcome[0]
@@ -87,15 +77,15 @@ class Issuer:
                 outcome.append(response.read(BYTES_MAX + 1))
         except urllib.error.HTTPError as error:
             error.close()
-            outcome.append(KeySetError(f"the issuer answers with the status {error.code}"))
+            outcome.append(KeySetError(f"the issuer responded with status {error.code}"))
         except (OSError, http.client.HTTPException, ValueError) as error:
             outcome.append(KeySetError(_reason(error)))
-        except Exception as error:  # noqa: BLE001  (raised where it is waited for)
+        except Exception as error:  # noqa: BLE001  (raised by `fetch`)
             outcome.append(error)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Leaves a redirect as it is: an answer that is no key set. Keys come from the address that was configured."""
+    """Treats a redirect as a failure: keys come from the configured URL only."""
 
     def redirect_request(self, *_: object) -> None:
         return None
@@ -107,7 +97,7 @@ def _reason(error: Exception) -> str:
         case ssl.SSLCertVerificationError():
             return f"the issuer's certificate is not trusted: {cause.verify_message}"
         case TimeoutError():
-            return "the issuer does not answer in time"
+            return "the issuer does not respond in time"
         case OSError() if cause.strerror:
             return f"the issuer cannot be reached: {cause.strerror}"
         case _:

@@ -1,4 +1,4 @@
-"""JSON Web Tokens (RFC 7519): which are good, and what they say of their bearer."""
+"""Verification of JSON Web Tokens (RFC 7519)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import jwt
 from cachetools import LRUCache
@@ -18,16 +18,16 @@ from modelservice.domain.principal import MODELS_READ
 from modelservice.domain.values import is_organization_id, is_subject
 from modelservice.errors import INVALID_TOKEN, UNAVAILABLE, Refusal
 
-# A JWS in its compact form: header, claims, signature. That of `alg: none` is empty.
+# A compact JWS: header, claims, signature, which is empty with `alg: none`.
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-# In characters. A session's token may carry 4 KB of an application's own claims.
+# In characters. A session token may carry 4 KB of custom claims.
 LENGTH_MAX: Final = 16 * 1024
 _REQUIRED: Final = ("exp", "iat", "iss", "aud", "sub")
-# Stytch B2B's claim about the session, with the member's roles; others have the roles beside it (RFC 9068, 2.2.3.1).
+# Stytch B2B's claim with the member's roles; other issuers use a claim `roles` (RFC 9068, 2.2.3.1).
 _SESSION: Final = "https://stytch.com/session"
-# Tokens that are remembered: some 15 MB of them.
+# Cached tokens, some 15 MB.
 _REMEMBERED: Final = 20_000
-# What the log says of a token that is refused. Its bearer is not told.
+# Reasons for the log and the metrics; the caller does not learn them.
 _REASONS: Final[Mapping[type[Exception], str]] = {
     jwt.ExpiredSignatureError: "expired",
     jwt.ImmatureSignatureError: "not valid yet",
@@ -40,15 +40,15 @@ _REASONS: Final[Mapping[type[Exception], str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRules:
-    """Which tokens are good.
+    """Which tokens are valid.
 
     Attributes:
-        issuers: The claim `iss` is one of them.
-        audience: The claim `aud` is it, or has it.
-        algorithms: How tokens may be signed.
-        leeway: How far the issuer's clock may be from this one's, in seconds.
-        organization_claim: The path of names to a member's organization; none where all tokens are machines'.
-        required_role: What members need, or None.
+        issuers: Accepted values of `iss`.
+        audience: Required value or element of `aud`.
+        algorithms: Accepted signature algorithms.
+        leeway: Tolerated difference from the issuer's clock, in seconds.
+        organization_claim: Path of a member's organization in the claims; empty if all tokens are of machines.
+        required_role: Role that members need, or None.
     """
 
     issuers: tuple[str, ...]
@@ -61,14 +61,14 @@ class TokenRules:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whom a good token is about.
+    """The subject of a valid token.
 
     Attributes:
-        subject: The issuer's name of a member, or of a machine.
-        organization_id: A member's organization; None when its id can be none's here, and for a machine.
-        machine: Whether it is a machine, whose organization is not the issuer's to say.
-        scopes: What it may do.
-        expires: When the token ends, in Unix seconds.
+        subject: The issuer's id of a member or machine.
+        organization_id: A member's organization; None if its id is impossible here, and for machines.
+        machine: Whether it is a machine, whose organization this service assigns, not the issuer.
+        scopes: Granted scopes.
+        expires: In Unix seconds.
     """
 
     subject: str
@@ -78,66 +78,48 @@ class Bearer:
     expires: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Verified:
-    """A token that was found good.
-
-    Attributes:
-        digest: SHA-256 of it, so that no token lies in memory.
-        keys: With which it was verified.
-        bearer: Whom it is about.
-    """
+class _Verified(NamedTuple):
+    """A verified token, as its SHA-256, and the keys that verified it."""
 
     digest: bytes
     keys: KeySet
     bearer: Bearer
 
-    def stands_for(self, digest: bytes, keys: KeySet) -> bool:
-        """Says whether it is the token of this digest, and its keys are still these."""
-        return self.keys is keys and hmac.compare_digest(self.digest, digest)
 
-
-class Keys(Protocol):
-    """What has the issuer's keys (`auth.issuer_keys`)."""
+class _Keys(Protocol):
+    """`auth.issuer_keys.IssuerKeys`."""
 
     @property
-    def current(self) -> KeySet | None:
-        """The keys, when there are any."""
+    def current(self) -> KeySet | None: ...
 
-    def want(self) -> None:
-        """Says that a token names a key that is not among them."""
+    def want(self) -> None: ...
 
 
 def looks_like_token(text: str) -> bool:
-    """Says whether a credential has the form of a JSON Web Token."""
+    """Returns whether a credential has the form of a JSON Web Token."""
     return _SHAPE.fullmatch(text) is not None
 
 
 class TokenVerifier:
-    """Verifies tokens, each once: what is good is remembered until it expires or the issuer's keys change.
+    """Verifies tokens, and caches valid ones until they expire or the issuer's keys change."""
 
-    Args:
-        rules: Which are good.
-        keys: The issuer's keys.
-    """
-
-    def __init__(self, rules: TokenRules, keys: Keys) -> None:
+    def __init__(self, rules: TokenRules, keys: _Keys) -> None:
         self._rules = rules
         self._keys = keys
         self._lock = threading.Lock()
-        # By the digest of what is signed: of the same content there are several good signatures (of an elliptic curve,
-        # s and n - s), which whoever holds one can make. The last that came is remembered.
+        # By the digest of the signed part. Its holder can make further valid signatures (s and n - s of an elliptic
+        # curve), which replace each other here instead of filling the cache.
         self._remembered: LRUCache[bytes, _Verified] = LRUCache(_REMEMBERED)
 
     def verify(self, token: str, now: float) -> Bearer:
-        """Returns whom a token is about.
+        """Returns the subject of a token.
 
         Args:
-            token: Something that looks like one.
+            token: A text for which `looks_like_token` is true.
             now: In Unix seconds.
 
         Raises:
-            Refusal: `INVALID_TOKEN`, whatever is wrong with it; `UNAVAILABLE`, there are no keys to tell.
+            Refusal: `INVALID_TOKEN`: any fault of the token; `UNAVAILABLE`: no issuer keys.
         """
         if len(token) > LENGTH_MAX:
             raise _refused("too long")
@@ -148,7 +130,12 @@ class TokenVerifier:
         place = hashlib.sha256(token.rpartition(".")[0].encode()).digest()
         with self._lock:
             found = self._remembered.get(place)
-        if found and found.stands_for(digest, keys) and now < found.bearer.expires + self._rules.leeway:
+        if (
+            found
+            and found.keys is keys
+            and hmac.compare_digest(found.digest, digest)
+            and now < found.bearer.expires + self._rules.leeway
+        ):
             return found.bearer
         bearer = _bearer(self._claims(token, keys), self._rules)
         with self._lock:
@@ -165,7 +152,7 @@ class TokenVerifier:
             if not candidates:
                 self._keys.want()
                 raise _refused("unknown key")
-            # One, unless the issuer gave several keys one id.
+            # Several only if the issuer gave them one id.
             for key in candidates[:-1]:
                 try:
                     return self._decode(token, key)
@@ -175,19 +162,14 @@ class TokenVerifier:
         except jwt.PyJWTError as error:
             raise _refused(_REASONS.get(type(error), "malformed")) from None
         except (ValueError, TypeError, ArithmeticError, RecursionError):
-            # What the library does not foresee of a stranger's bytes.
+            # The library does not anticipate every malformed token.
             raise _refused("malformed") from None
 
     def _decode(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         rules = self._rules
+        options: Any = {"require": list(_REQUIRED), "enforce_minimum_key_length": True}
         claims: dict[str, Any] = jwt.decode(
-            token,
-            key,
-            algorithms=rules.algorithms,
-            issuer=rules.issuers,
-            audience=rules.audience,
-            leeway=rules.leeway,
-            options={"require": list(_REQUIRED), "enforce_minimum_key_length": True},
+            token, key, rules.algorithms, options, audience=rules.audience, issuer=rules.issuers, leeway=rules.leeway
         )
         return claims
 
@@ -202,7 +184,7 @@ def _bearer(claims: Mapping[str, Any], rules: TokenRules) -> Bearer:
         scope = claims.get("scope", "")
         if not isinstance(scope, str):
             raise _refused("a scope that is no text")
-        # Of what the issuer grants, this alone: to read for any organization is not its to give.
+        # No other scope: an issuer cannot grant reading for any organization.
         scopes = frozenset({MODELS_READ} & set(scope.split(" ")))
         return Bearer(subject, None, machine=True, scopes=scopes, expires=expires)
     organization: Any = claims
@@ -211,13 +193,8 @@ def _bearer(claims: Mapping[str, Any], rules: TokenRules) -> Bearer:
     if not isinstance(organization, str):
         raise _refused("an organization that is no text")
     permitted = rules.required_role is None or rules.required_role in _roles(claims)
-    return Bearer(
-        subject,
-        organization if is_organization_id(organization) else None,
-        machine=False,
-        scopes=frozenset({MODELS_READ} if permitted else ()),
-        expires=expires,
-    )
+    known = organization if is_organization_id(organization) else None
+    return Bearer(subject, known, machine=False, scopes=frozenset({MODELS_READ} if permitted else ()), expires=expires)
 
 
 def _roles(claims: Mapping[str, Any]) -> list[Any]:

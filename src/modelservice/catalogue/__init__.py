@@ -1,1 +1,1 @@
-"""The catalogue in memory, from which every request is answered, and what keeps it fresh."""
+"""The catalogue in memory, which answers every request, and its refresher."""

@@ -1,4 +1,4 @@
-"""Watches the refresher: answers have a bound for their age, and the refresher has one for making no progress."""
+"""Bounds the age of answers, and suspends a server whose refresher hangs."""
 
 from __future__ import annotations
 
@@ -11,25 +11,23 @@ from modelservice.background import Task
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.snapshot import Snapshot
 
-# How often the refresher is looked at, in seconds.
+# Polling interval in seconds.
 _LOOK_INTERVAL: Final = 0.1
-# How long the refresher may make no progress, in seconds. Above every timeout of a call to the database.
+# How long the refresher may make no progress, in seconds. Longer than every timeout of a database call.
 _STALL_MAX: Final = 30.0
 
 
 class FreshAnswers:
-    """Gives the catalogue's snapshot while it is fresh, and says whether the server should serve.
+    """Returns the snapshot while it is fresh.
 
-    It looks in a thread of its own: a database that neither answers nor fails holds the refresher's.
-
-    A refresher that hangs suspends the server, so that balancers turn to others. Calls that come all the same are
-    answered from what is held, unless that has become too old.
+    It polls in its own thread, because a database that hangs blocks the refresher's. A refresher that hangs suspends
+    the server, so that balancers avoid it; calls that arrive anyway are answered until the snapshot is too old.
 
     Args:
-        catalogue: What has the snapshot.
-        max_age: How long ago the database may have been read, in seconds; 0 for no limit.
-        log: Where both conditions are reported, and their ends.
-        stall_max: How long the refresher may make no progress, in seconds.
+        catalogue: Holds the snapshot.
+        max_age: Maximum seconds since the last read of the database; 0 disables the limit.
+        log: The log.
+        stall_max: Maximum seconds without progress of the refresher.
 
     Attributes:
         task: The background task.
@@ -55,21 +53,21 @@ class FreshAnswers:
         return None if self._stale else self._catalogue.snapshot
 
     def start(self, suspend: Callable[[], None], resume: Callable[[], None]) -> None:
-        """Starts to look.
+        """Starts polling.
 
         Args:
-            suspend: Called when the catalogue has become too old, or the refresher hangs.
-            resume: Called when neither is so any more.
+            suspend: Called when the catalogue becomes too old or the refresher hangs.
+            resume: Called when both are over.
         """
         self._suspend, self._resume = suspend, resume
         self.task.start()
 
     def close(self) -> None:
-        """Stops to look."""
+        """Stops polling."""
         self.task.close()
 
     def _look(self) -> None:
-        # Without a first snapshot there is nothing to become too old.
+        # Without a first snapshot, nothing can be too old.
         loaded = self._catalogue.snapshot is not None
         stale = loaded and 0 < self._max_age < self._catalogue.age
         stalled = self._catalogue.idle > self._stall_max
@@ -81,19 +79,11 @@ class FreshAnswers:
         if self._suspended and not stale and not stalled:
             self._resume()
             self._suspended = False
-        if stale != was_stale:
-            self._say_staleness()
-        if stalled != was_stalled:
-            self._say_stall()
-
-    def _say_staleness(self) -> None:
-        if self._stale:
+        if stale and not was_stale:
             self._log.error("the catalogue is too old to answer from", max_staleness=self._max_age)
-        else:
+        elif was_stale and not stale:
             self._log.info("the catalogue is fresh again")
-
-    def _say_stall(self) -> None:
-        if self._stalled:
+        if stalled and not was_stalled:
             self._log.error("the refresher makes no progress", seconds=round(self._catalogue.idle))
-        else:
+        elif was_stalled and not stalled:
             self._log.info("the refresher makes progress again")

@@ -1,8 +1,7 @@
-"""The list: rendered and compressed in pieces, of which a change makes one anew.
+"""The whole list, rendered and compressed in pieces, so that a change renders one piece.
 
-A list is never built from its models again: the bytes of a repeated field are its elements' bytes one after the other,
-in protobuf as in JSON, and pieces that were compressed independently make one compressed text. System models come
-first, so all lists begin alike, and an organization's own models are what follows.
+Protobuf and JSON both render a list as the elements' bytes in sequence, and independently compressed pieces join into
+one gzip stream. System models come first, so all lists share their beginning; an organization's models follow.
 """
 
 from __future__ import annotations
@@ -13,30 +12,22 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from modelservice.catalogue.columns import Columns
-from modelservice.catalogue.ordering import Order
+from modelservice.catalogue.query.order import Order
 from modelservice.catalogue.rendering import COMPRESSION, Answer, Entry, make_answer, serialize
 from modelservice.v1 import model_service_pb2 as pb
 
-# Models in a piece. Compressing one takes less than a millisecond, and finds nearly all that repeats: what gzip looks
-# back on is 32 KB.
+# Models in a piece: compressed in less than a millisecond, and long enough for gzip, whose window is 32 KB.
 _PIECE: Final = 128
 
 HEAD: Final = b'{"object":"list","data":['
 _TAIL: Final = b"]}"
 MESSAGE_HEAD: Final = serialize(pb.ListModelsResponse(object="list"))
-# Deflate, no name, no time, no system (RFC 1952, 2.3).
+# Deflate; no name, time or system (RFC 1952, 2.3).
 _GZIP_HEAD: Final = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 
 
 class Part(NamedTuple):
-    """Some models of the list, in order, as far as they are shown.
-
-    Attributes:
-        message: The models, serialized.
-        json_text: The same in JSON, with a comma before each but the list's first.
-        digests: Their elements' digests.
-    """
+    """Consecutive enabled models, rendered: in JSON, a comma precedes each element except the list's first."""
 
     message: bytes
     json_text: bytes
@@ -45,13 +36,13 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part that is kept, compressed by itself.
+    """A compressed part.
 
     Attributes:
-        entries: Its models; those that are not shown as well, so that the next pieces stay when one is hidden.
-        leads: Whether no model is shown before these.
-        part: What they come to.
-        deflated: Its JSON, compressed.
+        entries: Its models, including disabled ones: disabling a model does not move the bounds of later pieces.
+        leads: Whether no enabled model precedes these.
+        part: Rendering of the enabled ones.
+        deflated: Its JSON, compressed independently.
     """
 
     entries: Sequence[Entry]
@@ -61,40 +52,39 @@ class Piece:
 
 
 class Listing:
-    """The list of all the system models, and what every other list begins with.
+    """The list of the system models, with which every whole list begins.
 
     Args:
-        entries: The system models, in order.
-        before: The listing before this one: what is the same in it is not made again.
-        pause: Called between two pieces of work.
+        entries: The models, in catalogue order.
+        before: The previous listing, whose unchanged pieces are reused.
+        pause: Called between pieces of work.
 
     Attributes:
-        pieces: The pieces.
-        alone: The answer to who sees these models alone.
+        alone: The answer for callers without models of their own.
     """
 
     def __init__(
         self, entries: Collection[Entry], before: Listing | None = None, pause: Callable[[], None] = lambda: None
     ) -> None:
         self._entries = entries
-        self._ordered: dict[Order, Columns] = {}
+        self._ordered: dict[Order, list[Entry]] = {}
         self.pieces: Sequence[Piece] = _pieces(list(entries), before.pieces if before else [], pause)
         self._checksum = zlib.crc32(HEAD)
         for piece in self.pieces:
             self._checksum = zlib.crc32(piece.part.json_text, self._checksum)
         self.alone = self.followed_by(())
 
-    def in_order(self, order: Order) -> Columns:
-        """Returns the models in an order. Made when it is first asked for."""
+    def in_order(self, order: Order) -> list[Entry]:
+        """Returns the enabled models in an order, sorted once."""
         if order not in self._ordered:
-            self._ordered[order] = Columns(list(self._entries), order)
+            self._ordered[order] = order.arrange(self._entries)
         return self._ordered[order]
 
     def followed_by(self, own: Sequence[Entry]) -> Answer:
-        """Returns the answer to who sees an organization's models, too.
+        """Returns the answer for callers of an organization.
 
         Args:
-            own: Its models, in order; those that are not shown as well.
+            own: The organization's models, in catalogue order, including disabled ones.
         """
         last = _part(own, leads=not any(piece.part.message for piece in self.pieces))
         tail = last.json_text + _TAIL
@@ -103,7 +93,7 @@ class Listing:
 
         def compress() -> bytes:
             checksum = zlib.crc32(tail, self._checksum)
-            # Modulo 2^32 both (RFC 1952, 2.3.1).
+            # Both modulo 2^32 (RFC 1952, 2.3.1).
             end = checksum.to_bytes(4, "little") + (len(json_text) & 0xFFFFFFFF).to_bytes(4, "little")
             pieces = [piece.deflated for piece in self.pieces]
             return b"".join([_GZIP_HEAD, _DEFLATED_HEAD, *pieces, _deflated(tail, zlib.Z_FINISH), end])
@@ -117,7 +107,7 @@ class Listing:
 
 
 def _pieces(entries: Sequence[Entry], before: Sequence[Piece], pause: Callable[[], None]) -> list[Piece]:
-    """Cuts the list into pieces, and takes those that are the same as before from there."""
+    """Cuts the list into pieces, reusing those that did not change."""
     pieces: list[Piece] = []
     leads = True
     for start in range(0, len(entries), _PIECE):
@@ -138,17 +128,17 @@ def _same(some: Sequence[Entry], others: Sequence[Entry]) -> bool:
 
 
 def _part(entries: Sequence[Entry], *, leads: bool) -> Part:
-    shown = [entry for entry in entries if entry.model.enabled]
-    comma = b"" if leads or not shown else b","
+    enabled = [entry for entry in entries if entry.model.enabled]
+    comma = b"" if leads or not enabled else b","
     return Part(
-        message=b"".join([entry.element for entry in shown]),
-        json_text=comma + b",".join([entry.json_element for entry in shown]),
-        digests=b"".join([entry.digest for entry in shown]),
+        message=b"".join([entry.element for entry in enabled]),
+        json_text=comma + b",".join([entry.json_element for entry in enabled]),
+        digests=b"".join([entry.digest for entry in enabled]),
     )
 
 
 def _deflated(text: bytes, flush: int) -> bytes:
-    """Compresses a text by itself: without looking back on what stands before it, and up to a whole byte."""
+    """Compresses a text without references to earlier text, up to a whole byte."""
     compressor = zlib.compressobj(COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(text) + compressor.flush(flush)
 

@@ -1,4 +1,4 @@
-"""A model in the shape of each document."""
+"""Messages of a model: one per document."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _EVERYBODY: Final = "*"
 
 
 def listed_model(model: Model) -> pb.ListedModel:
-    """Returns the model as the list document shows it."""
+    """Returns a model as in the list document."""
     return pb.ListedModel(
         id=model.name,
         object="model",
         created=model.created,
-        # As OpenAI showed fine-tuned models: an organization owns it, and it names its base model.
+        # Like OpenAI's fine-tuned models, an organization's model names its owner and its base model.
         owned_by=model.organization_id or model.provider,
         permission=[
             pb.ModelPermission(
@@ -46,7 +46,7 @@ def listed_model(model: Model) -> pb.ListedModel:
 
 
 def full_model(model: Model) -> pb.Model:
-    """Returns the model as the get document shows it."""
+    """Returns a model as in the get document."""
     message = pb.Model(
         context_window=model.context_window,
         credit_multiplier=model.credit_multiplier,
@@ -57,7 +57,7 @@ def full_model(model: Model) -> pb.Model:
         is_system_model=model.organization_id is None,
         max_tokens_per_request=model.max_tokens_per_request,
         metadata={},
-        # The provider's name for it: an organization's model is known to its provider by its parent's.
+        # The provider knows an organization's model by its parent's name.
         model_name=model.name if model.organization_id is None else None,
         parent_model_id=None if model.parent_id is None else str(model.parent_id),
         provider=model.provider,

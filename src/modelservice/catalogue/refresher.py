@@ -1,7 +1,6 @@
-"""Keeps the catalogue fresh: asks the database a few times a second what is new.
+"""Keeps the catalogue fresh by polling the database.
 
-A database that cannot be read costs freshness, not answers: what is held goes on being served, the log says so once,
-and once again when it is over.
+While the database is unavailable, the held catalogue is served. The log reports the failure once, and its end once.
 """
 
 from __future__ import annotations
@@ -16,48 +15,42 @@ from structlog.typing import FilteringBoundLogger
 from modelservice.background import ReportedError, Task
 from modelservice.catalogue.render_cache import RenderedCache
 from modelservice.catalogue.snapshot import Row, Snapshot, advance
-from modelservice.catalogue.throttle import Pace, keep_out_of_collections, let_go, without_collections
+from modelservice.catalogue.throttle import (
+    Throttle,
+    exempt_from_collections,
+    free_in_batches,
+    garbage_collector_paused,
+)
 from modelservice.errors import DatabaseBehindError, DefectError, ModelserviceError
 from modelservice.store.changes import HELD, Changes, Revision
 from modelservice.store.table_reader import shown_id
 
-# For how long to wait for a database that is where it has been before, in seconds: a standby that lags catches up. One
-# that does not has lost the last writes, and is believed.
+# How long to wait for a database that went back in its history, in seconds. A lagging standby catches up; after that,
+# the last writes count as lost.
 _CATCH_UP: Final = 10.0
-# How often a server that has served nobody tries, where the program is wrong rather than the database.
+# Attempts at the first load before a defect of the program ends the server.
 _ATTEMPTS: Final = 5
-# Rows that are left out and have a line of their own in the log, of each refresh.
+# Rows left out that get a log line of their own, per refresh.
 _ROWS_NAMED: Final = 20
 _HINT: Final = "waiting for it: a new one needs `modelservice migrate`"
-# Reads what is new since a revision, with pauses (`store.reading.read_changes`).
+# Reads the changes since a revision, with pauses (`store.changes.read_changes`).
 Read = Callable[[Revision | None, Callable[[], None]], Changes | None]
 
 
 class Catalogue:
-    """Holds the newest snapshot, in a background thread of its own.
-
-    Args:
-        read: Reads what is new.
-        interval: Between two questions, in seconds.
-        log: Where to say what goes wrong.
+    """Holds the newest snapshot and refreshes it every `interval` seconds in a background thread.
 
     Attributes:
-        task: The background task.
-        defect: Why there will never be a first snapshot: set when `start` calls `gave_up`.
+        defect: Why the first snapshot cannot be loaded; set before `gave_up` is called.
     """
 
-    def __init__(
-        self,
-        read: Read,
-        interval: float,
-        log: FilteringBoundLogger,
-    ) -> None:
+    def __init__(self, read: Read, interval: float, log: FilteringBoundLogger) -> None:
         self._read = read
         self._log = log
         self._snapshot: Snapshot | None = None
         self._rendered = RenderedCache()
         self._failure: str | None = None
-        # When the last read that succeeded began, and when there last was progress, on the monotonic clock.
+        # Start of the last successful read, and last progress, on the monotonic clock.
         self._read_at = self._progress_at = time.monotonic()
         self._behind_since: float | None = None
         self._left_out: Mapping[Row, str] = {}
@@ -69,25 +62,22 @@ class Catalogue:
 
     @property
     def snapshot(self) -> Snapshot | None:
-        """The newest catalogue, or None until the first is loaded. A request takes it once, and keeps to it."""
+        """The newest catalogue, or None until the first is loaded. A request reads it once and keeps it."""
         return self._snapshot
 
     @property
     def age(self) -> float:
-        """How long ago the database was last read, in seconds; before that, since this was made."""
+        """Seconds since the last successful read, or since construction."""
         return time.monotonic() - self._read_at
 
     @property
     def idle(self) -> float:
-        """How long ago the refresher made progress, in seconds.
-
-        Progress is a row read, a model rendered, or a question to the database that ended, failed or not.
-        """
+        """Seconds since the last progress: a row read, a model rendered, or a query that returned or failed."""
         return time.monotonic() - self._progress_at
 
     @property
     def left_out(self) -> Mapping[str, int]:
-        """How many rows are left out because they cannot be used, by table."""
+        """Number of unusable rows by table."""
         counts = dict.fromkeys(HELD, 0)
         for table, _ in self._snapshot.left_out if self._snapshot else ():
             counts[table] += 1
@@ -95,22 +85,22 @@ class Catalogue:
 
     @property
     def failures(self) -> int:
-        """How often the database could not be read."""
+        """Number of failed reads."""
         return self.task.failures
 
     def start(self, loaded: Callable[[], None], gave_up: Callable[[], None] = lambda: None) -> None:
-        """Starts to load, and to refresh.
+        """Starts polling.
 
         Args:
-            loaded: Called once, when the first snapshot is there.
-            gave_up: Called when there will be no first snapshot, because the program is wrong (`defect`).
+            loaded: Called once, after the first snapshot is loaded.
+            gave_up: Called if a defect prevents the first snapshot.
         """
         self._loaded, self._gave_up = loaded, gave_up
         self._progress_at = time.monotonic()
         self.task.start()
 
     def close(self) -> None:
-        """Stops refreshing. A database that hangs is not waited for."""
+        """Stops polling, without waiting for a database that hangs."""
         self.task.close()
 
     def _step(self) -> None:
@@ -120,7 +110,7 @@ class Catalogue:
             self._give_up_if_useless(error)
             raise
         except ModelserviceError as error:
-            self._say_once(str(error))
+            self._report_failure(str(error))
             raise ReportedError from None
         except Exception as error:
             self._give_up_if_useless(DefectError(f"the catalogue cannot be loaded: {type(error).__name__}"))
@@ -132,7 +122,7 @@ class Catalogue:
             self._announced = True
 
     def _give_up_if_useless(self, defect: DefectError) -> None:
-        """Ends what has never served anybody. What serves a catalogue goes on, and tries again."""
+        """Gives up if nothing was ever served; a server that holds a catalogue keeps trying."""
         if self._snapshot is None and self.task.failures_in_a_row + 1 >= _ATTEMPTS:
             self.defect = defect
             self._gave_up()
@@ -140,17 +130,17 @@ class Catalogue:
     def _refresh(self) -> None:
         begun = time.monotonic()
         held = self._snapshot
-        pace = Pace(hurried=held is None)
+        throttle = Throttle(enabled=held is not None)
 
         def pause() -> None:
             self._progress_at = time.monotonic()
-            pace()
+            throttle()
 
-        with without_collections():
-            changes = self._read_whole_if_lost(held.revision if held else None, pause)
+        with garbage_collector_paused():
+            changes = self._read_changes(held.revision if held else None, pause)
             snapshot = advance(held, changes, self._rendered, pause) if changes else None
             if changes and changes.complete:
-                keep_out_of_collections()
+                exempt_from_collections()
         if snapshot:
             self._snapshot = snapshot
         read_at, self._read_at = self._read_at, begun
@@ -159,32 +149,18 @@ class Catalogue:
             self._log.info("the database is read again", seconds=round(begun - read_at))
         if changes and snapshot:
             replaced = list(held.contents()) if held and changes.complete else []
-            # Now whatever requests still hold it is all that does.
+            # From here on, only requests under way hold the old snapshot.
             del held
-            let_go(replaced, pause)
+            free_in_batches(replaced, pause)
             self._log.info(
                 "catalogue loaded" if changes.complete else "catalogue changed",
                 revision=changes.revision.number,
                 models=len(snapshot.entries),
                 organization_models=len(snapshot.records),
             )
-        self._say_left_out()
+        self._report_left_out()
 
-    def _say_left_out(self) -> None:
-        left_out = self._snapshot.left_out if self._snapshot else {}
-        if left_out == self._left_out:
-            return
-        before, self._left_out = self._left_out, left_out
-        new = [(row, reason) for row, reason in left_out.items() if before.get(row) != reason]
-        for (table, row_id), reason in islice(new, _ROWS_NAMED):
-            self._log.error("a row is left out", table=table, id=shown_id(row_id), reason=reason)
-        if len(new) > _ROWS_NAMED:
-            self._log.error("more rows are left out: `modelservice check` names them", count=len(new) - _ROWS_NAMED)
-        mended = len(before.keys() - left_out.keys())
-        if mended:
-            self._log.info("rows are not left out any more", count=mended)
-
-    def _read_whole_if_lost(self, held: Revision | None, pause: Callable[[], None]) -> Changes | None:
+    def _read_changes(self, held: Revision | None, pause: Callable[[], None]) -> Changes | None:
         try:
             found = self._read(held, pause)
         except DatabaseBehindError as error:
@@ -197,11 +173,24 @@ class Catalogue:
         self._behind_since = None
         return found
 
-    def _say_once(self, failure: str) -> None:
+    def _report_left_out(self) -> None:
+        left_out = self._snapshot.left_out if self._snapshot else {}
+        if left_out == self._left_out:
+            return
+        before, self._left_out = self._left_out, left_out
+        new = [(row, reason) for row, reason in left_out.items() if before.get(row) != reason]
+        for (table, row_id), reason in islice(new, _ROWS_NAMED):
+            self._log.error("a row is left out", table=table, id=shown_id(row_id), reason=reason)
+        if len(new) > _ROWS_NAMED:
+            self._log.error("more rows are left out: `modelservice check` names them", count=len(new) - _ROWS_NAMED)
+        if mended := len(before.keys() - left_out.keys()):
+            self._log.info("rows are no longer left out", count=mended)
+
+    def _report_failure(self, failure: str) -> None:
         serving = self._snapshot is not None
-        # While nobody is served, whoever starts the service reads here what to do next. Later, one line is enough.
+        # Before the first snapshot, each new failure is reported: it tells the operator what to do next.
         if self._failure is None or (failure != self._failure and not serving):
-            # A database that does not answer yet may turn out to be new.
+            # A database that does not answer yet may be a new one.
             hint = {} if serving or "`modelservice " in failure else {"hint": _HINT}
             self._log.error("the database cannot be read", reason=failure, serving=serving, **hint)
         self._failure = failure

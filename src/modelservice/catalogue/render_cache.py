@@ -1,4 +1,4 @@
-"""What is rendered for one organization, kept while there is room."""
+"""A bounded cache of what is rendered for organizations."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Final, TypeVar
 
 from cachetools import LRUCache
 
-# In bytes: some 20,000 models of organizations, with all their answers. What does not fit is rendered again.
+# In bytes: some 20,000 models of organizations with all their answers.
 BYTES_MAX: Final = 64 * 1024 * 1024
-# What an item costs beside its bytes, roughly.
+# Approximate memory of an item beside its bytes.
 _OVERHEAD: Final = 1_000
-# What could not be made is remembered for so many.
+# Number of remembered failures.
 _FAILURES_MAX: Final = 1_000
 
 T = TypeVar("T", bound=Sized)
@@ -21,11 +21,8 @@ T = TypeVar("T", bound=Sized)
 class RenderedCache:
     """The most recently used answers, bounded in bytes.
 
-    An answer is kept with what it was made from. Asked for with anything else, it is made anew: so nothing stale is
-    ever served, and nothing need be thrown out when the catalogue changes.
-
-    Args:
-        bytes_max: How much is kept.
+    An answer is kept with the objects that it was made from, and made again if any of them was replaced. So no answer
+    is stale, and none need be evicted when the catalogue changes.
     """
 
     def __init__(self, bytes_max: int = BYTES_MAX) -> None:
@@ -33,22 +30,21 @@ class RenderedCache:
         self._items: LRUCache[object, tuple[tuple[Any, ...], Any]] = LRUCache(
             bytes_max, getsizeof=lambda item: len(item[1]) + _OVERHEAD
         )
-        # What could not be made, and from what it was to be made. Few, if any.
         self._failed: LRUCache[object, tuple[Any, ...]] = LRUCache(_FAILURES_MAX)
 
     @property
     def failed(self) -> list[tuple[object, tuple[object, ...]]]:
-        """What could not be made, each with what it was to be made from."""
+        """The keys that could not be made, each with what it was to be made from."""
         with self._lock:
             return list(self._failed.items())
 
     def get(self, key: object, made_from: tuple[object, ...], make: Callable[[], T]) -> T:
-        """Returns what is kept under a key, or makes it.
+        """Returns the item of a key, made if necessary. Two concurrent callers may both make it.
 
         Args:
-            key: Names it.
-            made_from: The very objects that it depends on.
-            make: Makes it. Two callers at a time may both do so.
+            key: The key.
+            made_from: The objects that the item depends on, compared by identity.
+            make: Makes the item.
         """
         with self._lock:
             found = self._items.get(key)
@@ -62,13 +58,7 @@ class RenderedCache:
         return made
 
     def get_if_possible(self, key: object, made_from: tuple[object, ...], make: Callable[[], T]) -> T | None:
-        """Returns the same as `get`, or None for what cannot be made. That is tried once.
-
-        Args:
-            key: Names it.
-            made_from: The very objects that it depends on.
-            make: Makes it.
-        """
+        """Returns the same as `get`, or None if making the item fails. A failure is not retried."""
         with self._lock:
             failed = self._failed.get(key) if self._failed else None
         if failed and _same(failed, made_from):
@@ -77,7 +67,7 @@ class RenderedCache:
             made = self.get(key, made_from, make)
         except MemoryError:
             raise
-        except Exception:  # noqa: BLE001  (the catalogue names it in the log, and `modelservice check` says why)
+        except Exception:  # noqa: BLE001  (the refresher logs the row, and `modelservice check` says why)
             with self._lock:
                 self._failed[key] = made_from
             return None

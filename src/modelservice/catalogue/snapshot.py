@@ -1,18 +1,20 @@
-"""The catalogue at one revision: everything that a request needs, and nothing that changes."""
+"""The catalogue at one revision: all that requests are answered from, and immutable."""
 
 from __future__ import annotations
 
+import operator
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from uuid import UUID
 
-from modelservice.auth.authorize import may_see
+from modelservice.auth.authorize import Viewer
 from modelservice.catalogue.listing import Listing
-from modelservice.catalogue.query import Query
+from modelservice.catalogue.query.filtered_list import FilteredList, choose
+from modelservice.catalogue.query.list_query import Query
 from modelservice.catalogue.render_cache import RenderedCache
 from modelservice.catalogue.rendering import Answer, Entry, render_entry
-from modelservice.catalogue.selection import Selection, choose
 from modelservice.domain.inheritance import inherit
 from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
@@ -22,13 +24,12 @@ from modelservice.store.changes import ORGANIZATION_MODELS, SYSTEM_MODELS, Chang
 from modelservice.v1 import model_service_pb2 as pb
 
 _ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, digits and . _ : @ / -"
-
-# A row of the database: its table, and its id.
-Row = tuple[str, str]
 _NO_PARENT: Final = "parent_id: the parent is missing or left out"
-# An organization's models, by name, in their order.
+
+# A row of the database: its table and id.
+Row = tuple[str, str]
+# An organization's models by name, in their order.
 Owned = Mapping[str, OrganizationModel]
-_NONE: Final[Owned] = {}
 
 T = TypeVar("T", ApiKey, Client)
 
@@ -37,18 +38,20 @@ T = TypeVar("T", ApiKey, Client)
 class Snapshot:
     """The catalogue at one revision.
 
+    It holds the models of every organization. Each read asks a `Viewer` which of them the caller sees.
+
     Attributes:
-        revision: Which.
-        keys: API keys, by id.
-        clients: Clients, by id.
-        entries: System models, by UUID.
-        names: The same models, by name, in catalogue order.
-        listing: Their list.
-        owned: Organizations' models, by organization.
-        records: The same models, by UUID.
-        rendered: What is rendered of organizations' models, when they are first asked for.
-        unusable: Rows that cannot be read or rendered, each with the reason.
-        orphans: Organizations' models whose parent is not there.
+        revision: The revision.
+        keys: API keys by id.
+        clients: Clients by id.
+        entries: System models by UUID.
+        names: The same by name, in catalogue order.
+        listing: List of the system models.
+        owned: Organizations' models by organization.
+        records: The same by UUID.
+        rendered: Answers for organizations, rendered on their first read.
+        unusable: Rows that cannot be read or rendered, with reasons.
+        orphans: Organizations' models without a parent.
     """
 
     revision: Revision
@@ -65,7 +68,7 @@ class Snapshot:
 
     @property
     def left_out(self) -> Mapping[Row, str]:
-        """The rows that are not served, each with the reason."""
+        """Rows that are not served, with reasons."""
         orphans = {(ORGANIZATION_MODELS, str(uuid)): _NO_PARENT for uuid in self.orphans}
         failed = {
             (ORGANIZATION_MODELS, str(model.id)): "cannot be rendered"
@@ -74,80 +77,72 @@ class Snapshot:
         }
         return {**self.unusable, **orphans, **failed} if orphans or failed else self.unusable
 
-    def list(self, viewing_for: str | None) -> Answer:
-        """Returns the answer of ListModels.
-
-        Args:
-            viewing_for: The organization for which the caller reads, or None (`auth.authorize.viewer`).
-        """
-        owned = self._owned(viewing_for)
-        if not owned:
+    def list(self, viewer: Viewer) -> Answer:
+        """Returns the answer of ListModels without filters, order or pages."""
+        groups, sees_system = self._groups(viewer), viewer.sees_all(None)
+        if sees_system and not groups:
             return self.listing.alone
-        # Made from all the system models, which `listing` stands for; and from those of one organization.
-        made_from = (self.listing, self.entries, owned)
-        return self.rendered.get(viewing_for, made_from, lambda: self.listing.followed_by(self._own(viewing_for)))
 
-    def choose(self, request: pb.ListModelsRequest, viewing_for: str | None) -> Selection:
-        """Returns the answer of ListModels to who asks for some of them.
+        def render() -> Answer:
+            visible = (entry for entry in self.names.values() if viewer.may_see(entry.model))
+            system = self.listing if sees_system else Listing(tuple(visible))
+            return system.followed_by(self._own(viewer))
 
-        Args:
-            request: For which.
-            viewing_for: The organization for which the caller reads, or None (`auth.authorize.viewer`).
+        # Every change of a system model makes a new listing.
+        return self.rendered.get(viewer, (self.listing, *groups), render)
 
-        Raises:
-            Refusal: `INVALID_REQUEST`: a field has a value that it does not take. The message names it.
-        """
-        query = Query.of(request, viewing_for, self.revision.secret)
-        return choose(query, self.listing, self._own(viewing_for))
-
-    def get(self, model_id: str, viewing_for: str | None) -> Answer:
-        """Returns the answer of GetModel.
-
-        Args:
-            model_id: A UUID in upper or lower case, or a model's name.
-            viewing_for: The organization for which the caller reads, or None (`auth.authorize.viewer`).
+    def choose(self, request: pb.ListModelsRequest, viewer: Viewer) -> FilteredList:
+        """Returns the answer of ListModels to a request with filters, order or pages.
 
         Raises:
-            Refusal: `INVALID_REQUEST`, it can be neither; `MODEL_NOT_FOUND`, there is no such model, or none that
-                this caller may see: the same answer.
+            Refusal: `INVALID_REQUEST`: the message names the field and what it takes.
         """
-        entry = self._find(model_id, viewing_for)
+        return choose(Query.of(request, viewer, self.revision.secret), self.listing, self._own(viewer))
+
+    def get(self, model_id: str, viewer: Viewer) -> Answer:
+        """Returns the answer of GetModel for a UUID, in upper or lower case, or a model's name.
+
+        Raises:
+            Refusal: `INVALID_REQUEST`: neither a UUID nor a possible name; `MODEL_NOT_FOUND`: the model does not exist
+                or is invisible to the caller, with the same message.
+        """
+        entry = self._find(model_id, viewer)
         if entry is None:
             raise Refusal(MODEL_NOT_FOUND, f"The model '{model_id}' does not exist")
         return entry.get
 
     def contents(self) -> tuple[object, ...]:
-        """Returns all that it holds many of."""
+        """Returns all objects of which there are many."""
         return (*self.keys.values(), *self.clients.values(), *self.records.values(), *self.entries.values())
 
-    def _find(self, model_id: str, viewing_for: str | None) -> Entry | None:
-        if model_id in self.names:
-            return self.names[model_id]
-        if is_uuid(model_id):
+    def _find(self, model_id: str, viewer: Viewer) -> Entry | None:
+        entry = self.names.get(model_id)
+        if entry and viewer.may_see(entry.model):
+            return entry
+        if is_model_name(model_id):
+            own = next((group[model_id] for group in self._groups(viewer) if model_id in group), None)
+        elif is_uuid(model_id):
             uuid = UUID(model_id)
-            if uuid in self.entries:
-                return self.entries[uuid]
-            model = self.records.get(uuid)
-        elif is_model_name(model_id):
-            model = self._owned(viewing_for).get(model_id)
+            entry, own = self.entries.get(uuid), self.records.get(uuid)
+            if entry and viewer.may_see(entry.model):
+                return entry
         else:
             raise Refusal(INVALID_REQUEST, _ID_RULE)
-        if model is None or not may_see(viewing_for, model.organization_id):
-            return None
-        return self._entry(model)
+        return self._entry(own, viewer) if own else None
 
-    def _owned(self, viewing_for: str | None) -> Owned:
-        return _NONE if viewing_for is None else self.owned.get(viewing_for, _NONE)
+    def _groups(self, viewer: Viewer) -> Sequence[Owned]:
+        """Returns the models of the organizations among the viewer's owners."""
+        return [self.owned[owner] for owner in viewer.owners if owner is not None and owner in self.owned]
 
-    def _own(self, viewing_for: str | None) -> Sequence[Entry]:
-        owned = self._owned(viewing_for).values()
-        entries = (self._entry(model) for model in owned if may_see(viewing_for, model.organization_id))
+    def _own(self, viewer: Viewer) -> Sequence[Entry]:
+        """Returns the organizations' models that the viewer sees, in order."""
+        entries = (self._entry(model, viewer) for group in self._groups(viewer) for model in group.values())
         return [entry for entry in entries if entry]
 
-    def _entry(self, model: OrganizationModel) -> Entry | None:
-        """Returns an organization's model, or None where it has to be left out."""
+    def _entry(self, model: OrganizationModel, viewer: Viewer) -> Entry | None:
+        """Returns an organization's model, or None if the viewer must not see it or it cannot be rendered."""
         parent = self.entries.get(model.parent_id)
-        if parent is None:
+        if parent is None or not viewer.may_see(model, parent.model):
             return None
         return self.rendered.get_if_possible(
             model.id, (model, parent), lambda: render_entry(inherit(model, parent.model))
@@ -157,14 +152,7 @@ class Snapshot:
 def advance(
     snapshot: Snapshot | None, changes: Changes, rendered: RenderedCache, pause: Callable[[], None] = lambda: None
 ) -> Snapshot:
-    """Returns the catalogue after some changes. Only what changed is rendered.
-
-    Args:
-        snapshot: The catalogue before them, or None when they are complete.
-        changes: The changes.
-        rendered: Where organizations' answers are kept.
-        pause: Called between two pieces of work, so that others can work.
-    """
+    """Returns the catalogue after changes. Renders only what changed, and calls `pause` between pieces of work."""
     kept = None if changes.complete else snapshot
     keys = _after(kept.keys if kept else {}, changes.keys, changes.deleted_keys, pause)
     clients = _after(kept.clients if kept else {}, changes.clients, changes.deleted_clients, pause)
@@ -182,12 +170,26 @@ def advance(
     )
 
 
+def _after(
+    kept: Mapping[str, T], changed: Collection[T], deleted: Collection[str], pause: Callable[[], None]
+) -> Mapping[str, T]:
+    if not changed and not deleted:
+        return kept
+    after = dict(kept)
+    for item in changed:
+        after[item.id] = item
+        pause()
+    for name in deleted:
+        after.pop(name, None)
+    return after
+
+
 def _entries_after(
     kept: Snapshot | None, changes: Changes, unusable: dict[Row, str], pause: Callable[[], None]
 ) -> tuple[Mapping[UUID, Entry], Mapping[str, Entry]]:
-    """Returns the system models after some changes, by UUID, and by name in catalogue order.
+    """Returns the system models after changes, by UUID, and by name in catalogue order.
 
-    Those that cannot be rendered are put into `unusable`.
+    Adds models that cannot be rendered to `unusable`.
     """
     entries = dict(kept.entries) if kept else {}
     names = dict(kept.names) if kept else {}
@@ -203,7 +205,7 @@ def _entries_after(
             entries.pop(model.id, None)
             in_order = False
             continue
-        # In its place, as nearly always.
+        # Nearly every change leaves a model in its place.
         in_order &= before is not None and (before.model.name, before.model.position) == (model.name, model.position)
         entries[model.id] = names[model.name] = entry
     if not in_order:
@@ -218,9 +220,36 @@ def _rendered(model: Model, unusable: dict[Row, str]) -> Entry | None:
     except MemoryError:
         # Not the model's fault.
         raise
-    except Exception as error:  # noqa: BLE001  (one model must not stop all others)
+    except Exception as error:  # noqa: BLE001  (one model must not stop the others)
         unusable[SYSTEM_MODELS, str(model.id)] = f"cannot be rendered ({type(error).__name__})"
         return None
+
+
+def _owned_after(
+    kept: Snapshot | None,
+    changed: Collection[OrganizationModel],
+    deleted: Collection[UUID],
+    pause: Callable[[], None],
+) -> tuple[Mapping[str, Owned], Mapping[UUID, OrganizationModel]]:
+    """Returns the organizations' models after changes. Organizations without a change keep the same object."""
+    if kept and not changed and kept.records.keys().isdisjoint(deleted):
+        return kept.owned, kept.records
+    owned = dict(kept.owned) if kept else {}
+    records = dict(kept.records) if kept else {}
+    updates: dict[str, dict[UUID, OrganizationModel | None]] = defaultdict(dict)
+    for uuid in deleted:
+        if model := records.pop(uuid, None):
+            updates[model.organization_id][uuid] = None
+    for model in changed:
+        records[model.id] = updates[model.organization_id][model.id] = model
+        pause()
+    for organization_id, updated in updates.items():
+        models = {model.id: model for model in owned.pop(organization_id, {}).values()} | updated
+        in_order = sorted(filter(None, models.values()), key=operator.attrgetter("position"))
+        if in_order:
+            owned[organization_id] = {model.name: model for model in in_order}
+        pause()
+    return owned, records
 
 
 def _orphans_after(
@@ -230,10 +259,10 @@ def _orphans_after(
     records: Mapping[UUID, OrganizationModel],
     pause: Callable[[], None],
 ) -> Mapping[UUID, OrganizationModel]:
-    """Returns the organizations' models whose parent is not there, after some changes."""
+    """Returns the organizations' models without a parent, after changes."""
     candidates = [*(kept.orphans if kept else {}), *(model.id for model in changed)]
     if kept and kept.entries is not entries and not kept.entries.keys() <= entries.keys():
-        # A parent may have gone.
+        # A parent may be gone.
         candidates = list(records)
     orphans = {}
     for uuid in candidates:
@@ -242,51 +271,3 @@ def _orphans_after(
             orphans[uuid] = model
         pause()
     return orphans
-
-
-def _after(
-    kept: Mapping[str, T], changed: Collection[T], deleted: Collection[str], pause: Callable[[], None]
-) -> Mapping[str, T]:
-    if not changed and not deleted:
-        return kept
-    after = dict(kept)
-    for item in changed:
-        after[item.id] = item
-        pause()
-    for name in deleted:
-        after.pop(name, None)
-    return after
-
-
-def _owned_after(
-    kept: Snapshot | None,
-    changed: Collection[OrganizationModel],
-    deleted: Collection[UUID],
-    pause: Callable[[], None],
-) -> tuple[Mapping[str, Owned], Mapping[UUID, OrganizationModel]]:
-    """Returns the organizations' models after some changes, in both orders. Those of others are the same objects."""
-    if kept and not changed and not any(uuid in kept.records for uuid in deleted):
-        return kept.owned, kept.records
-    owned = dict(kept.owned) if kept else {}
-    records = dict(kept.records) if kept else {}
-    touched: dict[str, dict[UUID, OrganizationModel]] = {}
-
-    def of(organization_id: str) -> dict[UUID, OrganizationModel]:
-        if organization_id not in touched:
-            touched[organization_id] = {model.id: model for model in owned.get(organization_id, _NONE).values()}
-        return touched[organization_id]
-
-    for uuid in deleted:
-        if uuid in records:
-            of(records.pop(uuid).organization_id).pop(uuid)
-    for model in changed:
-        of(model.organization_id)[model.id] = model
-        records[model.id] = model
-        pause()
-    for organization_id, models in touched.items():
-        pause()
-        in_order = sorted(models.values(), key=lambda model: model.position)
-        owned[organization_id] = {model.name: model for model in in_order}
-        if not models:
-            del owned[organization_id]
-    return owned, records

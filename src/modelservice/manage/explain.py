@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from modelservice.auth.authorize import may_see, viewer
+from modelservice.auth.authorize import Viewer, viewer
 from modelservice.domain.inheritance import FROM_PARENT, INHERITED, LIMITED, OWN, Effective, effective
 from modelservice.domain.model import Model
 from modelservice.domain.principal import Principal
@@ -64,7 +64,7 @@ def explain(database_url: str, model: str, *, organization_id: str | None, key_i
         DatabaseUnavailableError: The database refuses.
     """
     with read(Database(database_url, Access.READ)) as queries:
-        viewing_for = organization_id
+        caller = Viewer(organization_id)
         if organization_id is not None and not queries.organization(organization_id):
             raise ConflictError(f"organization {organization_id}: does not exist")
         if key_id is not None:
@@ -74,16 +74,16 @@ def explain(database_url: str, model: str, *, organization_id: str | None, key_i
             if not key.usable(time.time()):
                 return Explanation(visible=False, listed=False, rule=f"the key {key_id} is revoked or expired")
             try:
-                viewing_for = viewer(Principal(key.organization_id, key.scopes), ())
+                caller = viewer(Principal(key.organization_id, key.scopes), ())
             except Refusal:
                 return Explanation(visible=False, listed=False, rule=f"the key {key_id} lacks the scope models:read")
-        found = _find(queries, model, viewing_for)
+        found = _find(queries, model, caller)
         if found is None:
             return Explanation(visible=False, listed=False, rule="there is no such model")
-        return _explanation(found, viewing_for)
+        return _explanation(found, caller)
 
 
-def _find(queries: Queries, model: str, viewing_for: str | None) -> Stored | None:
+def _find(queries: Queries, model: str, caller: Viewer) -> Stored | None:
     sourced = queries.model(model)
     if sourced:
         return Stored(sourced.model, sourced=sourced)
@@ -92,18 +92,20 @@ def _find(queries: Queries, model: str, viewing_for: str | None) -> Stored | Non
         return stored(queries, own) if own else None
     named = queries.organization_models(name=model)
     # The caller's own; else somebody's, to say whose.
-    named.sort(key=lambda own: not may_see(viewing_for, own.organization_id))
+    named.sort(key=lambda own: not caller.may_see(own))
     return stored(queries, named[0]) if named else None
 
 
-def _explanation(found: Stored, viewing_for: str | None) -> Explanation:
+def _explanation(found: Stored, caller: Viewer) -> Explanation:
     owner = found.model.organization_id
-    if owner is None:
-        visible, rule = True, "a system model: everybody with the scope models:read sees it"
-    elif may_see(viewing_for, owner):
-        visible, rule = True, f"it belongs to {owner}, for whom the caller reads"
+    visible = caller.may_see(found.model, found.parent.model if found.parent else None)
+    if not visible:
+        rule = f"it belongs to {owner or 'the platform'}, and the caller reads for "
+        rule += caller.organization_id or "no organization"
+    elif owner is None:
+        rule = "a system model: everybody with the scope models:read sees it"
     else:
-        visible, rule = False, f"it belongs to {owner}, and the caller reads for {viewing_for or 'no organization'}"
+        rule = f"it belongs to {owner}, for whom the caller reads"
     listed = visible and found.model.enabled
     if visible and not listed:
         disabled = found.own is None or not found.own.enabled

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from modelservice.catalogue.query.filtered_list import FilteredList
 from modelservice.catalogue.rendering import Answer
-from modelservice.catalogue.selection import Selection
 from modelservice.errors import INVALID_REQUEST, Refusal
 
 # In bytes. Envoy accepts 8 MiB with the frame and the content type (envoy.yaml, max_response_body_size), and turns
@@ -15,7 +15,7 @@ BYTES_MAX: Final = 8_000_000
 _TOO_LONG: Final = "The list is longer than 8 MB: must be asked for in pages (page_size), or with accept-encoding: gzip"
 
 
-def http_body(answer: Answer | Selection, accept_encoding: Sequence[object]) -> bytes:
+def http_body(answer: Answer | FilteredList, accept_encoding: Sequence[object]) -> bytes:
     """Returns an answer as a serialized `google.api.HttpBody`, compressed if the client accepts gzip.
 
     Args:

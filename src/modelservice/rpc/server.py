@@ -10,10 +10,11 @@ import grpc
 from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
+from modelservice.auth.token import TokenVerifier
 from modelservice.rpc.boundary import Boundary
 from modelservice.rpc.health import HEALTH_SERVICE, Health
 from modelservice.rpc.message_deadline import MessageDeadline
-from modelservice.rpc.servicers import MODEL_SERVICE, Answers, Gate, UnknownMethods, service_handlers
+from modelservice.rpc.servicers import MODEL_SERVICE, Answers, UnknownMethods, service_handlers
 from modelservice.rpc.tls_certificates import ServerCertificate
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
@@ -56,7 +57,7 @@ class Server:
     def __init__(
         self,
         catalogue: Answers,
-        gate: Gate,
+        tokens: TokenVerifier | None,
         log: FilteringBoundLogger,
         metrics: Metrics,
         budget: LineBudget,
@@ -69,7 +70,7 @@ class Server:
         self.health = Health(boundary, deadline, log)
         threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self._server = grpc.server(threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
-        handlers = [*service_handlers(catalogue, gate, boundary), self.health.handlers()]
+        handlers = [*service_handlers(catalogue, tokens, boundary), self.health.handlers()]
         self._server.add_generic_rpc_handlers(handlers)
         if reflection_enabled:
             names = (MODEL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)

@@ -5,15 +5,18 @@ Both have the same methods over the same catalogue, and differ only in how they 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
 
 import grpc
 
+from modelservice.auth.authenticate import authenticate
+from modelservice.auth.authorize import Viewer, viewer
+from modelservice.auth.token import TokenVerifier
+from modelservice.catalogue.query.filtered_list import FilteredList
 from modelservice.catalogue.rendering import Answer
-from modelservice.catalogue.selection import Selection
 from modelservice.catalogue.snapshot import Snapshot
-from modelservice.domain.principal import Principal
 from modelservice.errors import NOT_FOUND, UNAVAILABLE, Refusal
 from modelservice.rest.v1 import rest_service_pb2
 from modelservice.rpc.boundary import Boundary, Call
@@ -40,36 +43,26 @@ class Answers(Protocol):
         """The newest catalogue; None until one is loaded."""
 
 
-class Gate(NamedTuple):
-    """Who may pass (package `auth`).
-
-    Attributes:
-        authenticate: Returns the caller who presents these values of `authorization`.
-        viewer: Returns for which organization a caller may read, who named these.
-    """
-
-    authenticate: Callable[[Sequence[object], Snapshot], Principal]
-    viewer: Callable[[Principal, Sequence[object]], str | None]
-
-
-def service_handlers(catalogue: Answers, gate: Gate, boundary: Boundary) -> list[grpc.GenericRpcHandler]:
+def service_handlers(
+    catalogue: Answers, tokens: TokenVerifier | None, boundary: Boundary
+) -> list[grpc.GenericRpcHandler]:
     """Returns the handlers of both services. They refuse calls as `UNAVAILABLE` until the catalogue is loaded."""
 
-    def list_models(call: Call) -> Answer | Selection:
-        snapshot, viewing_for = _admit(call, catalogue, gate, _LIST_PARAMETERS)
+    def list_models(call: Call) -> Answer | FilteredList:
+        snapshot, caller = _admit(call, catalogue, tokens, _LIST_PARAMETERS)
         request = call.receive(pb.ListModelsRequest)
         if not request.ListFields():
-            return snapshot.list(viewing_for)
-        return snapshot.choose(request, viewing_for)
+            return snapshot.list(caller)
+        return snapshot.choose(request, caller)
 
     def get_model(call: Call) -> Answer:
-        snapshot, viewing_for = _admit(call, catalogue, gate, _GET_PARAMETERS)
-        return snapshot.get(call.receive(pb.GetModelRequest).model_id, viewing_for)
+        snapshot, caller = _admit(call, catalogue, tokens, _GET_PARAMETERS)
+        return snapshot.get(call.receive(pb.GetModelRequest).model_id, caller)
 
-    def for_callers(method: Callable[[Call], Answer | Selection]) -> Callable[[Call], bytes]:
+    def for_callers(method: Callable[[Call], Answer | FilteredList]) -> Callable[[Call], bytes]:
         return lambda call: method(call).message
 
-    def for_envoy(method: Callable[[Call], Answer | Selection]) -> Callable[[Call], bytes]:
+    def for_envoy(method: Callable[[Call], Answer | FilteredList]) -> Callable[[Call], bytes]:
         def run(call: Call) -> bytes:
             if not call.values(_ORIGINAL_PATH):
                 # Called by its own name, not transcoded from a REST path. That is no public API.
@@ -103,14 +96,18 @@ class UnknownMethods(grpc.GenericRpcHandler):
         return self._handler
 
 
-def _admit(call: Call, catalogue: Answers, gate: Gate, parameters: Parameters) -> tuple[Snapshot, str | None]:
-    """Authenticates a call. Returns the catalogue for the rest of it, and the organization that it reads for."""
+def _admit(
+    call: Call, catalogue: Answers, tokens: TokenVerifier | None, parameters: Parameters
+) -> tuple[Snapshot, Viewer]:
+    """Returns the snapshot that the call is answered from, and what decides which models its caller sees."""
     snapshot = catalogue.snapshot
     if snapshot is None:
         raise Refusal(UNAVAILABLE)
-    call.principal = gate.authenticate(call.values("authorization"), snapshot)
+    call.principal = authenticate(call.values("authorization"), snapshot, tokens, time.time())
+    # For the log, should the next line refuse.
     call.organization_id = call.principal.organization_id
-    call.organization_id = viewing_for = gate.viewer(call.principal, call.values(ORGANIZATION_KEY))
+    caller = viewer(call.principal, call.values(ORGANIZATION_KEY))
+    call.organization_id = caller.organization_id
     for path in call.values(_ORIGINAL_PATH):
         check_parameters(str(path), parameters)
-    return snapshot, viewing_for
+    return snapshot, caller

@@ -14,6 +14,7 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import Engine, event
 
+from modelservice.auth.authorize import Viewer
 from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.listing import Listing
 from modelservice.catalogue.refresher import Catalogue
@@ -77,7 +78,7 @@ def test_a_disabled_model_is_not_listed_and_can_be_got(url: str) -> None:
     snapshot = advance(None, changes, RenderedCache())
 
     assert ["on"] == listed(snapshot)
-    assert not pb.Model.FromString(snapshot.get("off", None).message).enabled
+    assert not pb.Model.FromString(snapshot.get("off", Viewer(None)).message).enabled
 
 
 def test_complete_changes_forget_what_was_held(url: str, tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_complete_changes_forget_what_was_held(url: str, tmp_path: Path) -> None
 
     assert ["new"] == listed(snapshot)
     with pytest.raises(Refusal) as raised:
-        snapshot.get("old", None)
+        snapshot.get("old", Viewer(None))
     assert MODEL_NOT_FOUND == raised.value.kind
 
 
@@ -237,7 +238,7 @@ def test_no_answer_runs_sql(url: str, refreshed: tuple[Catalogue, Fallible, io.S
         assert snapshot is not None
         for _ in range(1_000):
             for name in listed(snapshot):
-                assert snapshot.get(name, None)
+                assert snapshot.get(name, Viewer(None))
         reader.wait_for_reads(2)
     finally:
         event.remove(Engine, "before_cursor_execute", record)

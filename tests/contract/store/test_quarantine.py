@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 
 from modelservice.auth.authenticate import authenticate
+from modelservice.auth.authorize import Viewer
 from modelservice.catalogue import snapshot as snapshot_module
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.catalogue.render_cache import RenderedCache
@@ -108,7 +109,7 @@ def world(url: str) -> World:
 
 
 def listed(snapshot: Snapshot) -> set[str]:
-    return {one.id for one in pb.ListModelsResponse.FromString(snapshot.list("acme").message).data}
+    return {one.id for one in pb.ListModelsResponse.FromString(snapshot.list(Viewer("acme")).message).data}
 
 
 def admitted(snapshot: Snapshot, key: str) -> bool:
@@ -187,12 +188,12 @@ def test_organizations_models_go_and_come_with_their_parent(world: World) -> Non
     for without in (world.load(held), world.load()):
         assert {"bad"} == listed(without)
         with pytest.raises(Refusal) as raised:
-            without.get("own-good", "acme")
+            without.get("own-good", Viewer("acme"))
         assert MODEL_NOT_FOUND == raised.value.kind
         assert {"models": 1, "organization_models": 2} == {
             table: len([row for row in without.left_out if row[0] == table]) for table in HELD[:2]
         }
-        chosen = without.choose(pb.ListModelsRequest(page_size=10), "acme")
+        chosen = without.choose(pb.ListModelsRequest(page_size=10), Viewer("acme"))
         assert ["bad"] == [one.model.name for one in chosen.entries]
 
         poison(world.url, "models", "context_window = 5", "name = 'good'")
@@ -297,7 +298,7 @@ def test_each_row_is_named_once_and_counted_and_no_value_is_said(world: World) -
         wait_until(lambda: catalogue.snapshot and catalogue.snapshot.revision.number == newest, "it is up to date")
         poison(world.url, "models", "context_window = 1", "name = 'bad'")
         wait_until(lambda: catalogue.left_out["models"] == 0, "it is served again")
-        wait_until(lambda: "rows are not left out any more" in lines.getvalue(), "it is said")
+        wait_until(lambda: "rows are no longer left out" in lines.getvalue(), "it is said")
     finally:
         catalogue.close()
 

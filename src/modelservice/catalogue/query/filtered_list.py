@@ -1,4 +1,4 @@
-"""Some models of the list, chosen for one request and rendered for it alone."""
+"""A list made for one request: its models selected, and rendered."""
 
 from __future__ import annotations
 
@@ -7,53 +7,50 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
-from modelservice.catalogue.columns import Columns
 from modelservice.catalogue.listing import HEAD, MESSAGE_HEAD, Listing
-from modelservice.catalogue.query import Query
+from modelservice.catalogue.query.list_query import Query
 from modelservice.catalogue.rendering import COMPRESSED_MIN, GZIP, Entry, http_body_head, serialize
 from modelservice.v1 import model_service_pb2 as pb
 
-# What is made for one request is compressed as fast as can be, and not at all where that would cost more than choosing
-# it does. In bytes of JSON: some 250 models.
+# Lists of one request are compressed at the fastest level, and beyond this not at all: compressing would cost more than
+# selecting. In bytes of JSON: some 250 models.
 _COMPRESSED_MAX: Final = 128 * 1024
 _FASTEST: Final = 1
 
 
-def choose(query: Query, listing: Listing, own: Sequence[Entry]) -> Selection:
-    """Returns the models that a query asks for.
+def choose(query: Query, listing: Listing, own: Sequence[Entry]) -> FilteredList:
+    """Selects the models that a query asks for.
 
     Args:
         query: The query.
-        listing: The system models.
-        own: Those of the caller's organization, in order; those that are not shown as well.
+        listing: All system models.
+        own: The organization's models that the viewer sees, in catalogue order, disabled ones included.
     """
-    order = query.order
-
-    def key(entry: Entry) -> tuple[object, ...]:
-        return order.key(entry.model)
-
+    order, size = query.order, query.page_size
     found: list[Entry] = []
-    for columns in (listing.in_order(order), Columns(own, order)):
-        start = bisect.bisect_right(columns.entries, query.after, key=key) if query.after else 0
-        found += columns.matching(query, start)
+    for ordered in (listing.in_order(order), order.arrange(own)):
+        start = bisect.bisect_right(ordered, query.after, key=order.key) if query.after else 0
+        matching = query.matching(ordered[start:])
+        # One more than the page holds shows that another page follows.
+        found += matching if size is None else islice(matching, size + 1)
     if order.field and own:
-        # Two runs, each in order: sorting merges them.
-        found.sort(key=key)
-    if query.page_size is None or len(found) <= query.page_size:
-        return Selection(found, None)
-    page = found[: query.page_size]
-    return Selection(page, query.token(key(page[-1])))
+        # Merges two sorted runs.
+        found.sort(key=order.key)
+    if size is None or len(found) <= size:
+        return FilteredList(found, None)
+    return FilteredList(found[:size], query.token(order.key(found[size - 1])))
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Some models, as an answer of ListModels (`catalogue.rendering.Answer`). Only the form that is asked for is made.
+class FilteredList:
+    """The answer of ListModels (`catalogue.rendering.Answer`) for one request. Renders only the form that is sent.
 
     Attributes:
-        entries: The models.
-        next_page_token: The token of the next page, or None when this is the last.
+        entries: Its models.
+        next_page_token: None on the last page.
     """
 
     entries: Sequence[Entry]
@@ -67,13 +64,13 @@ class Selection:
 
     @property
     def http_body(self) -> bytes:
-        """The same as JSON, with its entity tag."""
+        """The JSON form, with its entity tag."""
         head = http_body_head(sum(map(len, self._json)) + len(self._json) - 1, self._tagged)
         return b",".join([head + self._json[0], *self._json[1:]])
 
     @property
     def http_body_gzip(self) -> bytes | None:
-        """The same, compressed; None where that is not worth it."""
+        """The JSON form, compressed; None if it is too short or too long for that."""
         if not COMPRESSED_MIN <= sum(map(len, self._json)) <= _COMPRESSED_MAX:
             return None
         data = zlib.compress(b",".join(self._json), _FASTEST, GZIP)
@@ -81,8 +78,8 @@ class Selection:
 
     @cached_property
     def _json(self) -> Sequence[bytes]:
-        """What is JSON when commas join it. Joined once, at the end: each copy of 2 MB takes several milliseconds."""
-        # A token has only characters that stand for themselves.
+        """The JSON without the commas between its parts: it is joined once, as copying 2 MB takes milliseconds."""
+        # Characters of a token need no escape.
         end = f'],"next_page_token":"{self.next_page_token}"}}' if self.next_page_token else "]}"
         first, *others = [entry.json_element for entry in self.entries] or [b""]
         if not others:

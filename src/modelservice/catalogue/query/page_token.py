@@ -1,8 +1,8 @@
-"""Page tokens: places in a list, sealed with a key that no caller has.
+"""Page tokens: places in a list, encrypted and authenticated.
 
-A place in the catalogue's order holds a position, and the models of all organizations are counted together: a caller
-who could read it would know how many models others create. So places are encrypted and authenticated. The same place
-has the same token always and on every server, as a page's entity tag demands; so there is no random nonce.
+A place in catalogue order holds a position, and positions count the models of all organizations: a caller who could
+read one would learn how many models others create. The same place has the same token on every server, because the
+token is part of a page's entity tag; so there is no random nonce.
 """
 
 from __future__ import annotations
@@ -14,17 +14,12 @@ from typing import Final
 
 # In bytes.
 _TAG: Final = 16
-# No position is longer: its length would say how large it is.
+# Longer than any position in JSON, so that the length of a token does not reveal the number of digits.
 _PLACE_MIN: Final = 32
 
 
 def seal(key: bytes, place: str) -> str:
-    """Returns the token of a place.
-
-    Args:
-        key: For this query of this caller's organization alone.
-        place: JSON, whose end may be padded with spaces.
-    """
+    """Returns the token of a place, which is JSON and may be padded with spaces."""
     data = place.ljust(_PLACE_MIN).encode()
     tag = _tag(key, data)
     return base64.urlsafe_b64encode(tag + _masked(key, tag, data)).rstrip(b"=").decode()
@@ -34,11 +29,11 @@ def unseal(key: bytes, token: str) -> str:
     """Returns the place of a token.
 
     Raises:
-        ValueError: It is no token, or one that was sealed with another key.
+        ValueError: The token is malformed, or sealed with another key.
     """
-    # What has other characters, or bits that no token has, is not one.
     data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     tag, place = data[:_TAG], _masked(key, data[:_TAG], data[_TAG:])
+    # Base64 can spell the same bytes in several ways; only one is accepted.
     canonical = base64.urlsafe_b64encode(data).rstrip(b"=").decode()
     if canonical != token or not hmac.compare_digest(tag, _tag(key, place)):
         raise ValueError(token)
@@ -50,6 +45,6 @@ def _tag(key: bytes, place: bytes) -> bytes:
 
 
 def _masked(key: bytes, tag: bytes, data: bytes) -> bytes:
-    """Encrypts, or decrypts: the tag is the nonce, as in RFC 5297, so no mask is used for two places."""
+    """Encrypts or decrypts. The tag is the nonce, as in RFC 5297, so no two places share a mask."""
     mask = hashlib.shake_256(key + tag).digest(len(data))
     return bytes(one ^ other for one, other in zip(data, mask, strict=True))

@@ -1,20 +1,21 @@
 """The orders of a list.
 
-Every order is total, and its keys are made of what a model itself says: so a place in it means the same whatever other
-models come and go.
+Each is total, and its keys consist of a model's own values. So a key stays a valid place in the list while models come
+and go.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
+from modelservice.catalogue.rendering import Entry
 from modelservice.domain.model import Model
 
-# Comparable with others of the same order, and made of what JSON has.
+# JSON values; keys of one order can be compared.
 Key = tuple[Any, ...]
 
 _NUMBERS: Final[Mapping[str, Callable[[Model], float | None]]] = {
@@ -28,7 +29,7 @@ _DESCENDING: Final = " desc"
 
 
 class _Descending(str):
-    """A text that comes before those that it would come after."""
+    """A string that sorts in reverse."""
 
     __slots__ = ()
 
@@ -41,8 +42,8 @@ class Order:
     """An order of models.
 
     Attributes:
-        field: One of `FIELDS`; None is the order of the catalogue: system models before others, each by position.
-        descending: From the highest. What is unknown comes last all the same, and equals stay in the order of names.
+        field: One of `FIELDS`; None for catalogue order: system models first, each group by position.
+        descending: Highest first. Unknown values still come last, and ties are in the order of names.
     """
 
     field: str | None = None
@@ -50,10 +51,10 @@ class Order:
 
     @classmethod
     def of(cls, text: str) -> Order:
-        """Returns the order that a text names: a field, perhaps with ` desc`. The empty one names the catalogue's.
+        """Parses `order_by`: a field, optionally followed by ` desc`; empty means catalogue order.
 
         Raises:
-            ValueError: It names none.
+            ValueError: The text names no order.
         """
         field = text.removesuffix(_DESCENDING)
         if field not in FIELDS:
@@ -62,8 +63,18 @@ class Order:
             raise ValueError(text)
         return cls(field, descending=text != field)
 
-    def key(self, model: Model) -> Key:
+    def arrange(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Returns the enabled models in this order.
+
+        Args:
+            entries: Models of one group (the system's, or an organization's) in catalogue order.
+        """
+        enabled = [entry for entry in entries if entry.model.enabled]
+        return sorted(enabled, key=self.key) if self.field else enabled
+
+    def key(self, entry: Entry) -> Key:
         """Returns a model's place."""
+        model = entry.model
         if self.field is None:
             return (model.organization_id is not None, model.position)
         if self.field == "id":
@@ -74,10 +85,10 @@ class Order:
         return (False, -number if self.descending else number, model.name)
 
     def read_key(self, text: str) -> Key:
-        """Returns the place that a JSON text stands for: one that this order gives.
+        """Parses a key of this order from JSON.
 
         Raises:
-            ValueError: It stands for none.
+            ValueError: The text is no such key.
         """
         match json.loads(text, parse_constant=_refuse):
             case [bool(own), int(position)] if self.field is None:

@@ -1,0 +1,1 @@
+"""Filtered, ordered and paged lists."""
