@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from modelservice.domain.principal import Client
-from modelservice.errors import ConflictError
+from modelservice.errors import ConflictError, NotFoundError
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import read
@@ -30,7 +30,7 @@ def add_client(database_url: str, actor: str, client_id: str, organization_id: s
     client = Client(client_id, organization_id, created=int(time.time()))
     with write(Database(database_url, Access.WRITE), client.created, actor) as change:
         if not change.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+            raise NotFoundError(f"organization {organization_id}: does not exist")
         known = change.client(client_id)
         if known:
             raise ConflictError(f"client {client_id}: reads for {known.organization_id} already")
@@ -58,7 +58,7 @@ def remove_client(database_url: str, actor: str, client_id: str) -> Client:
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
         client = change.client(client_id)
         if client is None:
-            raise ConflictError(f"client {client_id}: does not exist")
+            raise NotFoundError(f"client {client_id}: does not exist")
         change.delete_client(client_id)
         change.record("clients.remove", client_id, {"organization": client.organization_id})
     return client

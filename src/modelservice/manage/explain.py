@@ -12,7 +12,7 @@ from modelservice.domain.inheritance import FROM_PARENT, INHERITED, LIMITED, OWN
 from modelservice.domain.model import Model
 from modelservice.domain.principal import Principal
 from modelservice.domain.values import is_uuid
-from modelservice.errors import ConflictError, Refusal
+from modelservice.errors import NotFoundError, Refusal
 from modelservice.manage.models import Stored, stored
 from modelservice.manage.system_catalogue import UPDATED
 from modelservice.store.access import Access
@@ -59,18 +59,18 @@ def explain(database_url: str, model: str, *, organization_id: str | None, key_i
         key_id: The caller's key, instead.
 
     Raises:
-        ConflictError: There is no such organization or key.
+        NotFoundError: There is no such organization or key.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
     with read(Database(database_url, Access.READ)) as queries:
         viewing_for = organization_id
         if organization_id is not None and not queries.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+            raise NotFoundError(f"organization {organization_id}: does not exist")
         if key_id is not None:
             key = queries.key(key_id)
             if key is None:
-                raise ConflictError(f"key {key_id}: does not exist")
+                raise NotFoundError(f"key {key_id}: does not exist")
             if not key.usable(time.time()):
                 return Explanation(visible=False, listed=False, rule=f"the key {key_id} is revoked or expired")
             try:

@@ -11,7 +11,7 @@ from typing import Any
 from modelservice.auth import api_key
 from modelservice.domain.principal import ApiKey
 from modelservice.domain.values import check_line
-from modelservice.errors import ConflictError
+from modelservice.errors import ConflictError, NotFoundError
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import read
@@ -57,7 +57,7 @@ def create_key(
     presented, key = _new_key(organization_id, frozenset(scopes), name, now, expires)
     with write(Database(database_url, Access.WRITE), now, actor) as change:
         if organization_id is not None and not change.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+            raise NotFoundError(f"organization {organization_id}: does not exist")
         change.add_key(key)
         change.record("keys.create", key.id, {"after": _shown(key)})
     return presented
@@ -150,7 +150,7 @@ def _new_key(
 def _existing(change: Write, key_id: str) -> ApiKey:
     key = change.key(key_id)
     if key is None:
-        raise ConflictError(f"key {key_id}: does not exist")
+        raise NotFoundError(f"key {key_id}: does not exist")
     return key
 
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from modelservice import private_files
-from modelservice.errors import ConflictError
+from modelservice.errors import FileError
 from modelservice.store import restoring, schema
 from modelservice.store.access import Access
 from modelservice.store.database import Database
@@ -35,7 +35,7 @@ def backup(database_url: str, file: Path) -> int:
         The file's size, in bytes.
 
     Raises:
-        ConflictError: The file exists, or cannot be made, or the database is Postgres, which has pg_dump.
+        FileError: The file exists, or cannot be made, or the database is Postgres, which has pg_dump.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database cannot be read, or the file not be written.
     """
@@ -48,7 +48,7 @@ def backup(database_url: str, file: Path) -> int:
         # Its owner's alone: it holds all that the database holds.
         private_files.create(file)
     except OSError as error:
-        raise ConflictError(f"{file}: {error.strerror}") from None
+        raise FileError(f"{file}: {error.strerror}") from None
     try:
         database.copy_to(file)
     except BaseException:
@@ -66,7 +66,7 @@ def restore(database_url: str, actor: str, backup: Path) -> Restored:
         backup: The backup: a database of this schema or an older one, which is migrated.
 
     Raises:
-        ConflictError: The database is Postgres, which has pg_restore; the backup is the database itself; the database
+        FileError: The database is Postgres, which has pg_restore; the backup is the database itself; the database
             is damaged, and another process has it open; or a file cannot be written.
         SchemaMismatchError: The backup, or the database, is somebody else's; or the backup is newer than this version.
         DatabaseUnavailableError: The backup is damaged or no database, or the database cannot be written now.

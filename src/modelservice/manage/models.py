@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from modelservice.domain.inheritance import INHERITED, check_claims, inherit
 from modelservice.domain.model import LINES, SYSTEM_CHECKS, Model, OrganizationModel
 from modelservice.domain.values import check_line, is_uuid
-from modelservice.errors import ConflictError, InvalidValueError
+from modelservice.errors import ConflictError, InvalidValueError, NotFoundError
 from modelservice.manage.auditing import audited, difference
 from modelservice.manage.system_catalogue import UPDATED
 from modelservice.store.access import Access
@@ -93,7 +93,7 @@ def create_model(
     values["name"] = values.get("name") or _slug(str(values["display_name"]))
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
         if not change.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+            raise NotFoundError(f"organization {organization_id}: does not exist")
         base = _parent(change, parent)
         own = OrganizationModel(
             **values,
@@ -194,7 +194,7 @@ def list_models(database_url: str, organization_id: str | None) -> list[Model]:
         if organization_id is None:
             return sorted((item.model for item in queries.models().values()), key=lambda model: model.position)
         if not queries.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+            raise NotFoundError(f"organization {organization_id}: does not exist")
         parents = {item.model.id: item.model for item in queries.models().values()}
         owned = queries.organization_models(organization_id=organization_id)
         return [inherit(own, parents[own.parent_id]) for own in owned]
@@ -232,7 +232,7 @@ def _existing(queries: Queries, ref: ModelRef) -> Stored:
         own = next(iter(queries.organization_models(organization_id=ref.organization_id, name=ref.model)), None)
     if own is None or ref.organization_id not in (None, own.organization_id):
         whose = f" of the organization {ref.organization_id}" if ref.organization_id else ""
-        raise ConflictError(f"model {ref.model}: there is no such model{whose}")
+        raise NotFoundError(f"model {ref.model}: there is no such model{whose}")
     return stored(queries, own)
 
 
@@ -244,7 +244,7 @@ def _check_lines(fields: Mapping[str, Any]) -> None:
 def _parent(change: Write, parent: str) -> Model:
     sourced = change.model(parent)
     if sourced is None:
-        raise ConflictError(f"parent {parent}: there is no such system model")
+        raise NotFoundError(f"parent {parent}: there is no such system model")
     return sourced.model
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from modelservice.domain.principal import Organization
-from modelservice.errors import ConflictError
+from modelservice.errors import ConflictError, NotFoundError
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import read
@@ -51,13 +51,14 @@ def delete_organization(
         What was deleted with it: the ids of its `keys` and `clients`, and the names of its `models`.
 
     Raises:
-        ConflictError: There is no such organization, or it has keys, clients or models.
+        NotFoundError: There is no such organization.
+        ConflictError: It has keys, clients or models.
         SchemaMismatchError: The database does not have this version's schema.
         DatabaseUnavailableError: The database refuses.
     """
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
         if not change.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+            raise NotFoundError(f"organization {organization_id}: does not exist")
         keys = change.keys_of(organization_id)
         clients = change.clients(organization_id)
         models = change.organization_models(organization_id=organization_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelservice.domain.principal import MODELS_READ
-from modelservice.errors import ConflictError
+from modelservice.errors import FileError
 from modelservice.manage.catalogue_file import read_file
 from modelservice.manage.keys import create_key
 from modelservice.manage.maintenance import migrate
@@ -49,7 +49,7 @@ def set_up(
 
     Raises:
         InvalidCatalogueError: The catalogue cannot be imported.
-        ConflictError: The key file cannot be written.
+        FileError: The key file cannot be written.
         SchemaMismatchError: The database holds something else, or a newer version's schema. It was not touched.
         DatabaseUnavailableError: The database cannot be reached, or refuses.
     """
@@ -78,12 +78,12 @@ def _write_key(database_url: str, actor: str, organization_id: str, key_file: Pa
         with os.fdopen(os.open(key_file, flags, 0o600), "w", encoding="utf-8") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-                raise ConflictError(f"key file {key_file}: belongs to another user, or is no file: remove it first")
+                raise FileError(f"key file {key_file}: belongs to another user, or is no file: remove it first")
             os.fchmod(file.fileno(), 0o600)
             key = create_key(
                 database_url, actor, organization_id, scopes={MODELS_READ}, name=f"init: {key_file.name}"[:200]
             )
             file.write(f"{key.text}\n")
     except OSError as error:
-        raise ConflictError(f"key file {key_file}: {error.strerror}") from None
+        raise FileError(f"key file {key_file}: {error.strerror}") from None
     return True

@@ -9,7 +9,7 @@ import pytest
 
 from modelservice.domain.model import Model
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
-from modelservice.errors import ConflictError, InvalidValueError
+from modelservice.errors import ConflictError, InvalidValueError, NotFoundError
 from modelservice.manage.auditing import list_audit
 from modelservice.manage.explain import explain
 from modelservice.manage.keys import create_key, list_keys, revoke_key, rotate_key
@@ -74,9 +74,9 @@ def test_a_name_is_free_for_another_organization_but_not_a_system_models(url: st
 @pytest.mark.parametrize(
     ("organization", "parent", "fields", "error", "sentence"),
     [
-        ("none", "gpt-4o", {}, ConflictError, "organization none: does not exist"),
-        ("acme", "none", {}, ConflictError, "parent none: there is no such system model"),
-        ("acme", str(uuid4()), {}, ConflictError, "there is no such system model"),
+        ("none", "gpt-4o", {}, NotFoundError, "organization none: does not exist"),
+        ("acme", "none", {}, NotFoundError, "parent none: there is no such system model"),
+        ("acme", str(uuid4()), {}, NotFoundError, "there is no such system model"),
         ("acme", "gpt-4o", {"context_window": 128_001}, InvalidValueError, "must be at most 128000, gpt-4o's"),
         ("acme", "gpt-4o", {"name": "a b"}, InvalidValueError, "model name 'a b'"),
         ("acme", "gpt-4o", {"system_prompt": "ü" * 501}, InvalidValueError, "1002 bytes: must have at most 1000"),
@@ -97,7 +97,7 @@ def test_a_parent_must_be_a_system_model(url: str) -> None:
     child = create(url, name="child")
 
     for parent in ("child", str(child.id)):
-        with pytest.raises(ConflictError, match="there is no such system model"):
+        with pytest.raises(NotFoundError, match="there is no such system model"):
             create(url, parent=parent)
 
 
@@ -155,7 +155,7 @@ def test_a_deleted_model_frees_its_name_and_not_its_uuid(url: str) -> None:
     first = create(url, name="bot")
     delete_model(url, "test", ModelRef("bot", "acme"))
 
-    with pytest.raises(ConflictError, match="there is no such model"):
+    with pytest.raises(NotFoundError, match="there is no such model"):
         show_model(url, ModelRef(str(first.id)))
     second = create(url, name="bot")
     assert first.id != second.id
@@ -193,7 +193,7 @@ def test_a_model_is_meant_by_name_or_uuid(url: str) -> None:
         for ref in (ModelRef("bot", "acme"), ModelRef(str(bot.id)), ModelRef(str(bot.id).upper(), "acme"))
     }
     for ref in (ModelRef("bot"), ModelRef("bot", "rival"), ModelRef(str(bot.id), "rival"), ModelRef("gpt-4o", "acme")):
-        with pytest.raises(ConflictError, match="there is no such model"):
+        with pytest.raises(NotFoundError, match="there is no such model"):
             show_model(url, ref)
 
 
@@ -210,7 +210,7 @@ def test_an_organization_with_keys_or_models_is_deleted_only_with_them(url: str)
     # Its id is free again, and nothing of the old one comes back with it.
     create_organization(url, "test", "acme")
     assert ([], []) == (list_models(url, "acme"), list_keys(url))
-    with pytest.raises(ConflictError, match="does not exist"):
+    with pytest.raises(NotFoundError, match="does not exist"):
         revoke_key(url, "test", key.id)
 
 
@@ -321,5 +321,5 @@ def test_explain_says_who_sees_a_model_and_why(url: str) -> None:
     assert (True, False, f"{belongs}, for whom the caller reads; it is not listed: gpt-4o is disabled") == rule(
         "bot", "acme"
     )
-    with pytest.raises(ConflictError, match="organization none: does not exist"):
+    with pytest.raises(NotFoundError, match="organization none: does not exist"):
         rule("bot", "none")
