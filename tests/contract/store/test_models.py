@@ -290,11 +290,11 @@ def test_explain_says_where_each_value_comes_from(url: str) -> None:
     assert (500, "limited by gpt-4o (models update); own is 1000") == bot["context_window"]
     assert (("soc2",), "own") == bot["compliance"]
     assert (16_384, "inherited from gpt-4o (catalogue documented)") == bot["max_tokens_per_request"]
-    assert (None, "inherited from gpt-4o (nobody said)") == bot["description"]
+    assert (None, "inherited from gpt-4o (not set)") == bot["description"]
     assert (True, "derived from capabilities") == bot["supports_vision"]
     assert ("someone", "models update") == base["provider"]
     assert (0.03, "catalogue documented") == base["cost_per_1k_tokens"]
-    assert (None, "nobody said") == base["credit_multiplier"]
+    assert (None, "not set") == base["credit_multiplier"]
     assert ("modelperm-abc123", "given") == base["permission"]
 
 
@@ -310,15 +310,15 @@ def test_explain_says_who_sees_a_model_and_why(url: str) -> None:
         return found.visible, found.listed, found.rule
 
     belongs = "it belongs to acme"
-    assert (True, True, f"{belongs}, for whom the caller reads") == rule("bot", "acme")
+    assert (True, True, f"{belongs}, which the caller reads for") == rule("bot", "acme")
     assert rule("bot", "acme") == rule(str(bot.id), key=reader.id)
-    assert (False, False, f"{belongs}, and the caller reads for rival") == rule("bot", "rival")
-    assert (False, False, f"{belongs}, and the caller reads for no organization") == rule(str(bot.id))
+    assert (False, False, f"{belongs}, but the caller reads for rival") == rule("bot", "rival")
+    assert (False, False, f"{belongs}, but the caller reads for no organization") == rule(str(bot.id))
     assert (False, False, f"the key {without.id} lacks the scope models:read") == rule("bot", key=without.id)
     assert (False, False, f"the key {revoked.id} is revoked or expired") == rule("bot", key=revoked.id)
     assert (False, False, "there is no such model") == rule("none", "acme")
     update(url, "gpt-4o", enabled=False)
-    assert (True, False, f"{belongs}, for whom the caller reads; it is not listed: gpt-4o is disabled") == rule(
+    assert (True, False, f"{belongs}, which the caller reads for; it is not listed: gpt-4o is disabled") == rule(
         "bot", "acme"
     )
     with pytest.raises(NotFoundError, match="organization none: does not exist"):
