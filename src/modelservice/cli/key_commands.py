@@ -8,7 +8,7 @@ import click
 
 from modelservice.auth.api_key import PresentedKey
 from modelservice.cli.options import Duration, actor_option, database_url
-from modelservice.cli.output import json_option, note, print_record, print_rows, say, time_text
+from modelservice.cli.output import json_option, note, print_json, print_rows, say, time_text
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY, SCOPES, ApiKey
 from modelservice.manage.keys import create_key, list_keys, revoke_key, rotate_key
 
@@ -98,7 +98,7 @@ def revoke(key_id: str, actor: str) -> None:
 def _print_key(key: PresentedKey, *, as_json: bool) -> None:
     """Prints nothing but the key, so that scripts can read it."""
     if as_json:
-        print_record({"id": key.id, "key": key.text}, as_json=True)
+        print_json({"id": key.id, "key": key.text})
     else:
         click.echo(key.text)
 

@@ -9,7 +9,7 @@ import click
 
 from modelservice import config
 from modelservice.cli.options import actor_option, database_url, field_options, given_fields
-from modelservice.cli.output import json_option, print_record, print_rows, say, time_text
+from modelservice.cli.output import json_option, print_json, print_record, print_rows, say, time_text
 from modelservice.domain.inheritance import INHERITED
 from modelservice.domain.model import Model
 from modelservice.manage.models import (
@@ -41,17 +41,11 @@ def models() -> None:
 @json_option
 def create(organization: str, parent: str, actor: str, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """Create a model of an organization. Fields that are not set are inherited."""
-    settings = config.load(os.environ)
-    model = create_model(
-        settings.database_url,
-        actor,
-        organization,
-        parent,
-        given_fields(options),
-        prompt_quota=settings.prompt_quota_bytes,
-    )
+    settings, fields = config.load(os.environ), given_fields(options)
+    quota = settings.prompt_quota_bytes
+    model = create_model(settings.database_url, actor, organization, parent, fields, prompt_quota=quota)
     if as_json:
-        print_record(_record(model), as_json=True)
+        print_json(_record(model))
     else:
         say(f"created model {model.name} of organization {organization}: id {model.id}")
 
@@ -76,7 +70,7 @@ def update(
     """Change MODEL. Imports do not overwrite these values of a system model."""
     updated = _update(model, organization, actor, given_fields(options), inherited)
     if as_json:
-        print_record(_record(updated.model), as_json=True)
+        print_json(_record(updated.model))
     elif updated.fields:
         say(f"updated model {updated.model.name}: {', '.join(updated.fields)}")
     else:
@@ -135,15 +129,9 @@ def show(model: str, organization: str | None, *, as_json: bool) -> None:
 def _update(
     model: str, organization: str | None, actor: str, fields: dict[str, Any], inherited: tuple[str, ...]
 ) -> Updated:
-    settings = config.load(os.environ)
-    return update_model(
-        settings.database_url,
-        actor,
-        ModelRef(model, organization),
-        fields,
-        inherited=inherited,
-        prompt_quota=settings.prompt_quota_bytes,
-    )
+    settings, ref = config.load(os.environ), ModelRef(model, organization)
+    quota = settings.prompt_quota_bytes
+    return update_model(settings.database_url, actor, ref, fields, inherited=inherited, prompt_quota=quota)
 
 
 def _enable(model: str, organization: str | None, actor: str, *, enabled: bool) -> None:
