@@ -1,19 +1,18 @@
-"""What of a database's URL may be printed, and what the database's own messages may repeat of it."""
+"""Removes secrets from a database's URL and from messages that quote it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_plus
 
 _HIDDEN: Final = "***"
-# libpq's parameters that hold a secret, or lead to one.
+# libpq parameters with a secret, or with the file of one.
 _SECRET: Final = frozenset(
     ["password", "passfile", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"]
 )
-# Its others. The value of a parameter that is not known here may be a secret: `pasword`, say.
+# All other libpq parameters. The value of an unknown one, such as `pasword`, may be a secret.
 _SHOWN: Final = frozenset(
     """
     application_name channel_binding client_encoding connect_timeout fallback_application_name gssdelegation
@@ -26,34 +25,24 @@ _SHOWN: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A piece of a URL: how it is printed, and the texts in it that nobody may see."""
+class _Piece(NamedTuple):
+    """A piece of a URL: its printable form, and the secrets in it."""
 
     printed: str
     secrets: tuple[str, ...] = ()
 
 
 def printable(url: str) -> str:
-    """Returns a database's URL without any secret, however that is spelled.
-
-    Args:
-        url: The URL, as the setting accepts it (`config.kinds.database_url`).
-    """
+    """Returns a database's URL, as the setting accepts it, without secrets."""
     return "".join(piece.printed for piece in _pieces(url))
 
 
 def without_secrets(sentence: str, url: str) -> str:
-    """Returns a sentence of the database's or its driver's without the secrets of the URL: some quote parameters.
-
-    Args:
-        sentence: What they said.
-        url: The URL of the database.
-    """
+    """Returns a message of the database or its driver without the secrets of the URL. Some messages quote them."""
     raw = [secret for piece in _pieces(url) for secret in piece.secrets if secret]
-    # The longest first: one may be part of another.
+    # Longest first, since one secret may be part of another.
     for secret in sorted({*raw, *map(unquote_plus, raw)}, key=len, reverse=True):
-        # As a word: a password of one letter would leave nothing of the sentence.
+        # Whole words only: a one-letter password would blank the sentence.
         sentence = re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", _HIDDEN, sentence)
     return sentence
 
@@ -64,12 +53,12 @@ def _pieces(url: str) -> Iterator[_Piece]:
         yield _Piece(url)
         return
     address, question, query = rest.partition("?")
-    who, at, where = address.rpartition("@")
-    user, colon, password = who.partition(":")
+    credentials, at, location = address.rpartition("@")
+    user, colon, password = credentials.partition(":")
     yield _Piece(f"{scheme}{mark}{user}")
     if colon:
         yield _Piece(f":{_HIDDEN}", (password,))
-    yield _Piece(f"{at}{where}{question}")
+    yield _Piece(f"{at}{location}{question}")
     if question:
         yield from _parameters(query)
 
@@ -87,5 +76,5 @@ def _parameters(query: str) -> Iterator[_Piece]:
         elif equals and not after_secret:
             yield _Piece(f"{joint}{name}={_HIDDEN}", (value,))
         else:
-            # A password with an `&` in it goes on here.
+            # The rest of a password with an unescaped `&`.
             yield _Piece(f"{joint}{_HIDDEN}", (raw_name, value))

@@ -1,24 +1,24 @@
-"""What can go wrong, in the service's own words.
+"""Every error of the service.
 
-Two families. A `Refusal` is an answer to a caller of the API: its kind is a row of the table of documented errors
-(`REFUSALS`), which gRPC, Envoy and the tests all take from here. Every other error is for the operator: one line on
-standard error or in the log, and never sent to a caller.
+A `Refusal` answers a caller of the API: its kind is a row of the documented errors (`REFUSALS`), which gRPC, Envoy, the
+manual and the tests share. Every other error is for the operator: one line on standard error or in the log.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalKind:
-    """One row of the table of documented errors.
+    """One documented error.
 
     Attributes:
-        code: Names the error for programs; in upper case it is the reason of `google.rpc.ErrorInfo`.
-        type: The family of the error, as the list document names families.
-        message: The documented sentence, or its first words where a `Refusal` says more.
-        http_status: What a REST client sees.
+        code: Identifies the error for programs. In upper case it is the reason of `google.rpc.ErrorInfo`.
+        type: The error's family in the list document.
+        message: The documented sentence, or its beginning if the `Refusal` adds details.
+        http_status: The status of the REST response.
     """
 
     code: str
@@ -41,54 +41,40 @@ INTERNAL_ERROR = RefusalKind("internal_error", "api_error", "Internal error", 50
 UNAVAILABLE = RefusalKind("unavailable", "api_error", "Service unavailable", 503)
 TIMEOUT = RefusalKind("timeout", "api_error", "Deadline exceeded", 504)
 
-REFUSALS = (
-    INVALID_API_KEY,
-    INVALID_TOKEN,
-    ACCESS_DENIED,
-    MODEL_NOT_FOUND,
-    INVALID_REQUEST,
-    UNKNOWN_SERVICE,
-    NOT_FOUND,
-    METHOD_NOT_ALLOWED,
-    REQUEST_TOO_LARGE,
-    RATE_LIMITED,
-    INTERNAL_ERROR,
-    UNAVAILABLE,
-    TIMEOUT,
-)
+# All of the above, in the order of the manual.
+REFUSALS: Final = tuple(kind for kind in list(globals().values()) if isinstance(kind, RefusalKind))
 
 
 class Refusal(Exception):  # noqa: N818  (an answer, not a defect)
-    """The documented answer to a call that cannot be granted.
+    """The documented answer to a call that is refused.
 
     Args:
-        kind: The row of the table.
-        message: The sentence for this call, when it can say more than the row's. Callers see it: it names nothing
-            but what they sent.
-        reason: What the log says beside it, and callers are not told. It repeats nothing that they sent.
+        kind: The documented error.
+        message: A more specific sentence. Callers see it, so it contains nothing but what they sent.
+        reason: For the log only. It contains nothing that the caller sent.
     """
 
     def __init__(self, kind: RefusalKind, message: str | None = None, *, reason: str | None = None) -> None:
-        super().__init__(message or kind.message)
         self.kind = kind
         self.message = message or kind.message
         self.reason = reason
+        super().__init__(self.message)
 
 
 class ModelserviceError(Exception):
-    """The parent of every error that is for the operator. Its text is one line that says what to do about it."""
+    """Base of every error for the operator. Its text is one line: what is wrong and what to do about it."""
 
 
 class InvalidSettingError(ModelserviceError):
-    """A setting has a value that cannot be used, or does not exist. The text names it."""
+    """A setting is unknown, or its value is not allowed. The text names the setting."""
 
 
 class InvalidValueError(ModelserviceError):
-    """A value of a model, an organization or a key is outside its bounds. The text names field, value and bound.
+    """A value of a model, an organization or a key is out of bounds. The text names field, value and bound.
 
     Args:
         text: The line.
-        field: Names the field where the text is not to be repeated, for it may quote the value.
+        field: The field's name, for a log that must not repeat the value.
     """
 
     def __init__(self, text: str, field: str | None = None) -> None:
@@ -96,16 +82,24 @@ class InvalidValueError(ModelserviceError):
         self.field = field
 
 
+class NotFoundError(ModelserviceError):
+    """A command names an organization, key, client or model that does not exist."""
+
+
 class ConflictError(ModelserviceError):
-    """The write contradicts what is stored: a name that is taken, an organization that does not exist."""
+    """A write contradicts the current state: a name is taken, a model has children, another process holds the file."""
+
+
+class FileError(ModelserviceError):
+    """A file that a command names cannot be read or written, or is of the wrong kind. The text begins with its name."""
 
 
 class DatabaseUnavailableError(ModelserviceError):
-    """The database cannot be reached or read now. Nothing was changed; the same call may succeed later."""
+    """The database cannot be reached or read. Nothing was changed. The same call may succeed later."""
 
 
 class DatabaseMissingError(DatabaseUnavailableError):
-    """There is no SQLite file where the URL says.
+    """The SQLite file does not exist.
 
     Args:
         url: The database's URL.
@@ -116,16 +110,16 @@ class DatabaseMissingError(DatabaseUnavailableError):
 
 
 class DatabaseBehindError(ModelserviceError):
-    """The database is where it has been before: a standby that lags, or one that lost the last writes."""
+    """The database shows an older revision than before: a lagging standby, or a database that lost its last writes."""
 
 
 class DefectError(ModelserviceError):
-    """The program is wrong, not its surroundings: the same call fails again. Its cause says where."""
+    """The program is wrong, so the same call fails again. The cause has the traceback."""
 
 
 class SchemaMismatchError(ModelserviceError):
-    """The database is not one of this version's: empty, older, newer, or somebody else's. Nothing was touched."""
+    """The database is empty, has another version's schema, or belongs to another program. Nothing was changed."""
 
 
 class EdgeError(ModelserviceError):
-    """Envoy, or a process beside it, cannot be started or has ended."""
+    """Envoy, or a process beside it, cannot be started or has exited."""

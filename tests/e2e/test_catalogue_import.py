@@ -44,7 +44,7 @@ def test_a_dry_run_shows_each_model_and_the_summary_last(managed: Place) -> None
     for text in (dry, done):
         assert ["by provider", "by field", "by reason"] == re.findall(r"^by \w+$", text, re.MULTILINE)
         assert re.search(r"^left out\t-\t1\tthe file's own example, no model\tsample_spec$", text, re.MULTILINE)
-        assert re.search(r"^guessed\tdisplay_name\t54\tthere is none: the id", text, re.MULTILINE)
+        assert re.search(r"^guessed\tdisplay_name\t54\tmissing: the id is used", text, re.MULTILINE)
     shown = printed(managed, "catalogue", "show")
     assert {"documented": 10, "litellm": 50} == {
         source: sum(row["source"] == source for row in shown) for source in ("documented", "litellm")
@@ -83,7 +83,7 @@ def test_what_was_said_here_outlasts_what_others_say(managed: Place) -> None:
 
     text = managed.command(*IMPORT, file).stdout
 
-    conflicts = re.findall(r"^(\S+)\tnot taken: (\w+) said otherwise\t(\w+)", text, re.MULTILINE)
+    conflicts = re.findall(r"^(\S+)\tnot taken: (\w+) overrides it\t(\w+)", text, re.MULTILINE)
     assert {
         ("gpt-4o", "documented", "display_name"),
         ("gpt-4o", "documented", "provider"),
@@ -101,7 +101,7 @@ def test_what_was_said_here_outlasts_what_others_say(managed: Place) -> None:
     assert ({"input_cost_per_token": 1e-06}, "catalogue litellm") == origins["gpt-4o"]["metadata"]
     assert (6, "models update") == origins["mine"]["context_window"]
     assert (0.001, "catalogue litellm") == origins["mine"]["cost_per_1k_tokens"]
-    assert ([], "nobody said") == origins["mine"]["compliance"]
+    assert ([], "not set") == origins["mine"]["compliance"]
 
 
 def test_what_a_file_brings_no_more_is_pruned_by_its_format(managed: Place) -> None:
@@ -124,16 +124,16 @@ def test_what_a_file_brings_no_more_is_pruned_by_its_format(managed: Place) -> N
     [
         (
             ("--format", "litellm", "--prune", "--match", "m"),
-            "--prune takes the whole file: it would remove what --provider and --match leave out",
+            "--prune needs the whole file: it would remove what --provider and --match leave out",
         ),
-        (("--provider", "p"), "--provider and --match select from somebody else's file: --format names whose"),
+        (("--provider", "p"), "--provider and --match need --format: they do not select from our own format"),
         (
             ("--format", "other"),
             "Invalid value for '--format': 'other' is not one of 'modelservice', 'litellm', 'models.dev'.",
         ),
         (
             ("--format", "litellm", "--source", "update"),
-            "Invalid value for '--source': 'update' stands for what `models update` said",
+            "Invalid value for '--source': 'update' is reserved for `models update`",
         ),
     ],
 )

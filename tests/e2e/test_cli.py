@@ -174,7 +174,7 @@ def test_an_expired_key_is_called_so(place: Place) -> None:
             2,
             (
                 "Error: Invalid value for '--expires-in': '90' must be a number and a unit (s, m, h, d, w), "
-                "to 100 years: 90d"
+                "at most 100 years: 90d"
             ),
         ),
         (

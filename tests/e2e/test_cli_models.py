@@ -134,7 +134,7 @@ def test_an_update_is_named_by_the_imports_that_it_outlasts(managed: Place) -> N
     assert [
         {
             "model": "gpt-4o",
-            "what": "not taken: update said otherwise",
+            "what": "not taken: update overrides it",
             "field": "context_window",
             "before": 5,
             "after": 128_000,
@@ -160,7 +160,7 @@ def test_a_file_cannot_pass_for_an_update(managed: Place) -> None:
     done = managed.command("catalogue", "import", str(file), "--source", "update", check=False)
 
     assert 2 == done.returncode
-    assert "'update' stands for what `models update` said" in done.stderr
+    assert "'update' is reserved for `models update`" in done.stderr
 
 
 def test_a_reviewed_file_replaces_the_documented_catalogue_when_it_says_so(managed: Place) -> None:
@@ -170,7 +170,7 @@ def test_a_reviewed_file_replaces_the_documented_catalogue_when_it_says_so(manag
     file.write_text(yaml.safe_dump(content))
 
     (row,) = printed(managed, "catalogue", "import", str(file))
-    assert ("not taken: documented said otherwise", "context_window") == (row["what"], row["field"])
+    assert ("not taken: documented overrides it", "context_window") == (row["what"], row["field"])
     (row,) = printed(managed, "catalogue", "import", str(file), "--source", "documented")
     assert ("changed", "context_window", 128_000, 7) == tuple(row.values())[1:]
 
@@ -181,11 +181,11 @@ def test_explain_shows_the_rule_and_the_origins(managed: Place) -> None:
     text = managed.command("explain", "b", "--organization", "acme").stdout
     (key,) = printed(managed, "keys", "list")
 
-    assert text.startswith("visible: it belongs to acme, for whom the caller reads\n\nfield\tvalue\torigin\n")
+    assert text.startswith("visible: it belongs to acme, which the caller reads for\n\nfield\tvalue\torigin\n")
     assert "inherited from gpt-4o (catalogue documented)" in text
     assert printed(managed, "explain", "b", "--key-id", key["id"])["visible"] is True
     assert (
-        "not visible: it belongs to acme, and the caller reads for no organization"
+        "not visible: it belongs to acme, but the caller reads for no organization"
         in managed.command("explain", "b").stdout
     )
     both = managed.command("explain", "b", "--organization", "acme", "--key-id", key["id"], check=False)

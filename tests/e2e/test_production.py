@@ -83,7 +83,7 @@ def test_a_setting_may_be_given_as_a_file(place: Place) -> None:
     assert 0 == run().returncode
     assert (place.folder / "other.db").exists()
     twice = run(MODELSERVICE_DATABASE_URL="sqlite:///x.db")
-    assert "MODELSERVICE_DATABASE_URL: is set twice, here and in MODELSERVICE_DATABASE_URL_FILE" in twice.stderr
+    assert "MODELSERVICE_DATABASE_URL: is set twice: set it or MODELSERVICE_DATABASE_URL_FILE, not both" in twice.stderr
     unreadable = run(MODELSERVICE_DATABASE_URL_FILE=str(place.folder / "none"))
     assert "modelservice: MODELSERVICE_DATABASE_URL_FILE: cannot read the file\n" == unreadable.stderr
 

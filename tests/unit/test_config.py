@@ -397,3 +397,8 @@ def test_plain_text_beyond_loopback_needs_a_setting_that_says_so(host: str) -> N
 def test_plain_text_on_loopback_needs_nothing(host: str) -> None:
     tls().require_edge(Address(host, 5))
     tls().require_server(Address(host, 5))
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError, match="reflection is read-only"):
+        setattr(load({}), "reflection", True)  # noqa: B010  (mypy refuses the assignment, too)

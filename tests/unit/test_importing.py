@@ -89,7 +89,7 @@ def test_what_litellm_states_is_taken(litellm: Converted) -> None:
             },
         }
     ] == done.entries
-    assert [("openai/gpt-9@2026", "display_name", "there is none: the id")] == found(done, GUESSED, LEFT_OUT, UNKNOWN)
+    assert [("openai/gpt-9@2026", "display_name", "missing: the id is used")] == found(done, GUESSED, LEFT_OUT, UNKNOWN)
     assert {"supports_prompt_caching": 1, "soc2": 1} == done.without_place
 
 
@@ -217,7 +217,7 @@ def test_a_number_of_any_length_is_left_out_alone(litellm: Converted) -> None:
     ("name", "said", "reason"),
     [
         ("sample_spec", GOOD, "the file's own example, no model"),
-        ("bedrock/*/x", GOOD, "its name has a '*': it stands for many models"),
+        ("bedrock/*/x", GOOD, "its name has a '*': it matches many models"),
         ("a b", GOOD, "its name must be 1-256 letters"),
         ("a~b", GOOD, "its name must be 1-256 letters"),
         ("", GOOD, "its name must be 1-256 letters"),
@@ -251,8 +251,8 @@ def test_of_what_stands_there_twice_the_last_counts_and_is_said(litellm: Convert
     done = litellm(f"{{{one}, {two}}}")
 
     assert (2, [3]) == (done.total, [entry["context_window"] for entry in done.entries])
-    assert [("m", "", "stands there again: the last one counts")] == found(done, LEFT_OUT)
-    assert [(GUESSED, "max_input_tokens stands there again: the last one counts")] == of(done, "context_window")
+    assert [("m", "", "appears again: the last one counts")] == found(done, LEFT_OUT)
+    assert [(GUESSED, "max_input_tokens appears again: the last one counts")] == of(done, "context_window")
 
 
 @pytest.mark.parametrize("form", ["litellm", "models.dev"])
@@ -316,7 +316,7 @@ def test_providers_and_patterns_select(litellm: Converted) -> None:
         ({"providers": ("globex",), "patterns": ("m",)}, "holds no model in the format litellm: nothing is selected"),
         (
             {"patterns": ("c[*]",)},
-            "holds no model in the format litellm: its name has a '*': it stands for many models",
+            "holds no model in the format litellm: its name has a '*': it matches many models",
         ),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from modelservice.config import load, named_files
 from modelservice.edge.configuration import Edge, write_configuration
-from modelservice.errors import ConflictError, EdgeError
+from modelservice.errors import EdgeError, FileError
 from modelservice.manage.maintenance import backup, migrate, restore
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.permissions import database_files, exposed
@@ -131,7 +131,7 @@ def test_a_key_goes_into_no_file_of_others(tmp_path: Path, how: str) -> None:
         file.touch()
         os.chown(file, 12345, 12345)
 
-    with pytest.raises(ConflictError, match=rf"^key file {file}: "):
+    with pytest.raises(FileError, match=rf"^key file {file}: "):
         set_up(url_of(tmp_path / "a.db"), "test", None, "acme", file)
     assert not elsewhere.exists()
     assert how == "a pipe" or not file.exists() or not file.stat().st_size

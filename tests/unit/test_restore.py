@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from modelservice.errors import ConflictError, DatabaseUnavailableError, ModelserviceError, SchemaMismatchError
+from modelservice.errors import DatabaseUnavailableError, FileError, ModelserviceError, SchemaMismatchError
 from modelservice.manage.auditing import list_audit
 from modelservice.manage.keys import list_keys
 from modelservice.manage.maintenance import backup, migrate, restore
@@ -187,8 +187,8 @@ REFUSED: dict[str, tuple[Callable[[Path], object], type[ModelserviceError], str]
         SchemaMismatchError,
         "{} holds the trigger t",
     ),
-    "a pipe": (instead(os.mkfifo), ConflictError, "{}: is no file"),
-    "a folder": (instead(Path.mkdir), ConflictError, "{}: is no file"),
+    "a pipe": (instead(os.mkfifo), FileError, "{}: is no file"),
+    "a folder": (instead(Path.mkdir), FileError, "{}: is no file"),
 }
 
 
@@ -214,7 +214,7 @@ def test_the_database_is_no_backup_of_itself(live: Path, tmp_path: Path, how: st
     elif how == "a hard link":
         other.hardlink_to(live)
 
-    with pytest.raises(ConflictError, match=rf"^{other}: is the database itself: name a backup$"):
+    with pytest.raises(FileError, match=rf"^{other}: is the database itself: name a backup$"):
         restore(url_of(live), "test", other)
 
 

@@ -1,4 +1,4 @@
-"""The command `modelservice`: one module for each noun. Commands parse, call and print."""
+"""The command `modelservice`. Its subcommands parse arguments, call `manage`, `app` or `edge`, and print."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import click
 
 from modelservice.cli import failures
 
-# Each command's module, in the order in which help lists them. A module is imported when its command is used: gRPC,
-# Envoy and the database are slow to load, and most commands need one of them.
+# The module of each command, in the order of the help. A module is imported when its command runs, since gRPC, Envoy's
+# configuration and the database are slow to import.
 _COMMANDS = {
     "run": "run",
     "serve": "serve",
-    "init": "init",
-    "migrate": "migrate",
-    "check": "check",
-    "backup": "backup",
-    "restore": "restore",
+    "init": "database_commands",
+    "migrate": "database_commands",
+    "check": "database_commands",
+    "backup": "database_commands",
+    "restore": "database_commands",
     "organizations": "organization_commands",
     "keys": "key_commands",
     "clients": "client_commands",
     "models": "model_commands",
     "catalogue": "catalogue_commands",
-    "explain": "explain_command",
-    "audit": "audit",
-    "config": "config",
+    "explain": "inspection_commands",
+    "audit": "inspection_commands",
+    "config": "config_command",
     "envoy-config": "envoy_config",
 }
 
@@ -40,9 +40,8 @@ class _Commands(failures.CommandGroup):
         module = _COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(
-            importlib.import_module(f"modelservice.cli.{module}"), cmd_name.replace("-", "_")
-        )
+        imported = importlib.import_module(f"modelservice.cli.{module}")
+        command: click.Command = getattr(imported, cmd_name.replace("-", "_"))
         return command
 
 
@@ -56,11 +55,11 @@ def modelservice() -> None:
 
 
 def main() -> None:
-    """Runs the command, and ends the process with its status."""
+    """Runs the command and exits with its status."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            # The next file that is opened would take its place, and get what is meant for nobody.
+            # Otherwise the next open file gets this descriptor, and output is written into it.
             os.open(os.devnull, os.O_RDWR)
     sys.exit(failures.run(modelservice))

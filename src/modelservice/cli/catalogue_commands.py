@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from importlib import resources
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import Final
 import click
 import yaml
 
-from modelservice import config
 from modelservice.cli.catalogue_import import CHANGE_COLUMNS, changes, counted, print_import
-from modelservice.cli.options import actor_option
+from modelservice.cli.options import actor_option, database_url
 from modelservice.cli.output import json_option, print_json, print_rows, tracked
 from modelservice.domain.text import is_printable
 from modelservice.manage.catalogue_file import read_file
@@ -38,7 +36,7 @@ def catalogue() -> None:
 
 def _source(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     if value == UPDATED:
-        raise click.BadParameter(f"{value!r} stands for what `models update` said")
+        raise click.BadParameter(f"{value!r} is reserved for `models update`")
     return value
 
 
@@ -50,13 +48,29 @@ def _source(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     type=click.Choice([OWN, *formats.NAMES]),
     default=OWN,
     show_default=True,
-    help="Whose file it is: our own, LiteLLM's, or models.dev's (api.json, or a checkout).",
+    help="Format of FILE: our own, LiteLLM's, or models.dev's (api.json, or a checkout).",
 )
-@click.option("--provider", "providers", multiple=True, help="Repeatable: of somebody else's file, these alone.")
-@click.option("--match", "patterns", multiple=True, metavar="GLOB", help="Repeatable: and what has such an id.")
-@click.option("--source", callback=_source, show_default="file, or the format's name", help="Names the file, for good.")
-@click.option("--prune", is_flag=True, help="Remove what this source brought once, and brings no more.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option(
+    "--provider",
+    "providers",
+    multiple=True,
+    help="Import only this provider's models. Repeatable. Not for our own format.",
+)
+@click.option(
+    "--match",
+    "patterns",
+    multiple=True,
+    metavar="GLOB",
+    help="Import only models with a matching id. Repeatable. Not for our own format.",
+)
+@click.option(
+    "--source",
+    callback=_source,
+    show_default="file, or the format's name",
+    help="Source name recorded with each value. Reuse it when you import the file again.",
+)
+@click.option("--prune", is_flag=True, help="Remove models that this source added and no longer contains.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @actor_option
 @json_option
 def import_(  # noqa: PLR0913  (an option each)
@@ -71,13 +85,12 @@ def import_(  # noqa: PLR0913  (an option each)
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Import FILE: all of it or, on any error, nothing. Of somebody else's, all that can be a model."""
-    url = config.load(os.environ).database_url
-    selection = Selection(providers, patterns)
+    """Import FILE. On any error nothing changes. Of LiteLLM's and models.dev's files, unusable entries are left out."""
+    url, selection = database_url(), Selection(providers, patterns)
     if form != OWN:
         if prune and selection:
             raise click.UsageError(
-                "--prune takes the whole file: it would remove what --provider and --match leave out"
+                "--prune needs the whole file: it would remove what --provider and --match leave out"
             )
         conversion = formats.read(path, form, selection, lambda found: tracked(found, "reading"))
         entries = tracked(conversion.entries, "importing")
@@ -87,7 +100,7 @@ def import_(  # noqa: PLR0913  (an option each)
         print_import(conversion, report, dry_run=dry_run, as_json=as_json)
         return
     if selection:
-        raise click.UsageError("--provider and --match select from somebody else's file: --format names whose")
+        raise click.UsageError("--provider and --match need --format: they do not select from our own format")
     entries = tracked(read_file(path), "importing")
     report = import_catalogue(url, actor, entries, source=source or FILE, prune=prune, dry_run=dry_run)
     rows = changes(report)
@@ -98,14 +111,14 @@ def import_(  # noqa: PLR0913  (an option each)
 
 
 @catalogue.command()
-@click.option("--json", "as_json", is_flag=True, help="JSON, rather than YAML.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML.")
 def export(*, as_json: bool) -> None:
-    """Print the catalogue as a file that `import` takes."""
-    content = {"models": export_catalogue(config.load(os.environ).database_url)}
+    """Print the catalogue as a file that `import` reads."""
+    content = {"models": export_catalogue(database_url())}
     if as_json:
         print_json(content)
         return
-    # YAML shows bidirectional characters as they are, unless it escapes all that is not ASCII.
+    # PyYAML escapes bidirectional characters only if it escapes everything beyond ASCII.
     plain = is_printable(json.dumps(content, ensure_ascii=False))
     yaml.safe_dump(content, sys.stdout, sort_keys=False, allow_unicode=plain, width=120)
 
@@ -113,7 +126,7 @@ def export(*, as_json: bool) -> None:
 @catalogue.command()
 @json_option
 def show(*, as_json: bool) -> None:
-    """List the system models, and who brought each."""
+    """List the system models with the source of each."""
     rows = [
         {
             "name": item.model.name,
@@ -124,7 +137,7 @@ def show(*, as_json: bool) -> None:
             "source": item.source,
             "updated_fields": sorted(name for name, source in item.sources.items() if source == UPDATED),
         }
-        for item in list_catalogue(config.load(os.environ).database_url)
+        for item in list_catalogue(database_url())
     ]
     columns = ("name", "provider", "context_window", "cost_per_1k_tokens", "enabled", "source", "updated_fields")
     print_rows(rows, columns, as_json=as_json)

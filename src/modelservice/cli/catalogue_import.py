@@ -1,4 +1,4 @@
-"""What `modelservice catalogue import` prints."""
+"""Prints the result of `modelservice catalogue import`."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _PROVIDER_COLUMNS: Final = ("provider", "entries", "added", "changed", "unchange
 _FIELD_COLUMNS: Final = ("field", "stated", "guessed", "unknown")
 _REASON_COLUMNS: Final = ("what", "field", "entries", "reason", "examples")
 _ADDED: Final = "added"
-# As many of a file's fields that have no place here as fit on a line.
+# Unmapped fields on a line.
 _SHOWN: Final = 6
 
 
 def changes(report: ImportReport) -> list[dict[str, Any]]:
-    """Returns a row for each model that is added, removed or disabled, and for each value that changes or gives way."""
+    """Returns a row for each model added, removed or disabled, and for each value changed or overridden."""
     rows = [_row(name, _ADDED) for name in report.added]
     for name, fields in report.changed.items():
         rows += [_row(name, "changed", field, before, after) for field, (before, after) in fields.items()]
     rows += [_row(name, "removed") for name in report.removed]
     rows += [_row(name, "disabled: organizations' models inherit from it") for name in report.disabled]
     for item in report.not_taken:
-        rows.append(_row(item.model, f"not taken: {item.source} said otherwise", item.field, item.kept, item.value))
+        rows.append(_row(item.model, f"not taken: {item.source} overrides it", item.field, item.kept, item.value))
     return rows
 
 
 def counted(report: ImportReport, *, dry_run: bool) -> str:
-    """Returns what was done, or would be, in numbers."""
+    """Returns how many models were, or would be, changed in each way."""
     done = "would be " if dry_run else ""
     return (
         f"{done}added {len(report.added)}, changed {len(report.changed)}, unchanged {len(report.unchanged)}, "
@@ -44,13 +44,9 @@ def counted(report: ImportReport, *, dry_run: bool) -> str:
 
 
 def print_import(conversion: Conversion, report: ImportReport, *, dry_run: bool, as_json: bool) -> None:
-    """Prints what an import of somebody else's file did: what changed, then a summary, where a terminal shows it.
+    """Prints the result of importing another format: changes first, then a summary, which a terminal keeps in view.
 
-    Args:
-        conversion: What was made of the file.
-        report: What the catalogue made of that.
-        dry_run: Whether nothing was done. Then new models and entries left out have a row each, too.
-        as_json: As a JSON object, which has each model's row in any case.
+    A dry run also has a row for each new model and each entry left out. JSON always has the former.
     """
     made = summary(conversion, report)
     rows = changes(report)
@@ -70,7 +66,7 @@ def print_import(conversion: Conversion, report: ImportReport, *, dry_run: bool,
         lost = [finding for finding in made.findings if not finding.field]
         rows += [_row(shortened(finding.model), f"{finding.what}: {finding.reason}") for finding in lost]
     else:
-        # The summary says how many are new.
+        # The summary counts new models.
         rows = [row for row in rows if row["what"] != _ADDED]
     _print("", rows, CHANGE_COLUMNS)
     _print_summary(made, conversion)
@@ -88,7 +84,7 @@ def _print_summary(made: Summary, conversion: Conversion) -> None:
     without = conversion.without_place
     if without:
         most = ", ".join(f"{printable(shortened(name))} ({count})" for name, count in without.most_common(_SHOWN))
-        click.echo(f"\nfields of the file that have no place here: {len(without)}, most often {most}")
+        click.echo(f"\nfields of the file without a counterpart: {len(without)}, most often {most}")
 
 
 def _print(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:

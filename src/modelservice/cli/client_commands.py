@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from modelservice import config
-from modelservice.cli.options import actor_option
+from modelservice.cli.options import actor_option, database_url
 from modelservice.cli.output import json_option, print_rows, say, time_text
 from modelservice.manage.clients import add_client, list_clients, remove_client
 
 
 @click.group()
 def clients() -> None:
-    """Manage clients: machines that come with tokens, and the organization that each reads for."""
+    """Manage clients: machines with tokens, and the organization that each reads for."""
 
 
 @clients.command()
 @click.argument("client")
-@click.option("--organization", required=True, help="The organization that it reads for.")
+@click.option("--organization", required=True, help="Organization that the client reads for.")
 @actor_option
 def add(client: str, organization: str, actor: str) -> None:
     """Let CLIENT read for an organization. CLIENT (m2m-client-…) is the subject of its tokens."""
-    add_client(config.load(os.environ).database_url, actor, client, organization)
+    add_client(database_url(), actor, client, organization)
     say(f"added client {client}: reads for organization {organization}")
 
 
@@ -33,7 +30,7 @@ def list_(*, as_json: bool) -> None:
     """List the clients."""
     rows = [
         {"client": client.id, "organization": client.organization_id, "created": time_text(client.created)}
-        for client in list_clients(config.load(os.environ).database_url)
+        for client in list_clients(database_url())
     ]
     print_rows(rows, ("client", "organization", "created"), as_json=as_json)
 
@@ -42,6 +39,6 @@ def list_(*, as_json: bool) -> None:
 @click.argument("client")
 @actor_option
 def remove(client: str, actor: str) -> None:
-    """Remove CLIENT. Within a second it sees the system models alone."""
-    removed = remove_client(config.load(os.environ).database_url, actor, client)
+    """Remove CLIENT. Within a second it sees only the system models."""
+    removed = remove_client(database_url(), actor, client)
     say(f"removed client {client}: no longer reads for organization {removed.organization_id}")

@@ -1,4 +1,4 @@
-"""How a command ends: with which status, and what it says of a failure."""
+"""Turns the outcome of a command into an exit status and, for a failure, one line on standard error."""
 
 from __future__ import annotations
 
@@ -18,29 +18,25 @@ from modelservice.domain.text import printable_json, printable_lines
 from modelservice.errors import ModelserviceError
 
 _FAILED: Final = 1
-# `sysexits.h` calls it EX_SOFTWARE.
+# EX_SOFTWARE in sysexits.h.
 _INTERNAL: Final = 70
-# As a shell reports SIGINT and SIGPIPE.
+# What shells report for SIGINT and SIGPIPE.
 _INTERRUPTED: Final = 130
 _OUTPUT_CLOSED: Final = 141
 
-# What a write to standard output fails with. Such an error names no file.
+# Errors of writes to standard output. They name no file.
 _UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class OutputClosedError(Exception):
-    """Nobody reads standard output any more: `modelservice audit | head -1`."""
+    """The reader of standard output has exited, as in `modelservice audit | head -1`."""
 
 
 class CommandGroup(click.Group):
-    """A group of commands that tells a reader who has gone from a command that failed."""
+    """A group of commands that reports a closed pipe as `OutputClosedError`. Click would exit with status 1."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Invokes the command.
-
-        Raises:
-            OutputClosedError: Standard output is a pipe whose reader has gone. Click would exit with 1.
-        """
+        """Invokes the command."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -50,16 +46,13 @@ class CommandGroup(click.Group):
 def run(command: click.Command) -> int:
     """Runs a command with the arguments of this process.
 
-    A failure is one line on standard error. With `--json` it is a JSON object there: `{"error": {"message": …}}`.
-
-    Args:
-        command: What runs.
+    A failure prints one line on standard error or, with `--json`, an object: `{"error": {"message": …}}`.
 
     Returns:
-        The exit status: 0, 1, 2 for a usage error, 70 for a defect, 130 for Ctrl-C, 141 for a reader who has gone.
+        The exit status: 0, 1 for a failure, 2 for wrong usage, 70 for a defect, 130 for Ctrl-C, 141 for a closed pipe.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal's encoding lacks is no reason to fail.
+        # Escape what the terminal's encoding lacks, instead of failing.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = command.main(prog_name="modelservice", standalone_mode=False)
@@ -71,11 +64,11 @@ def run(command: click.Command) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", _INTERRUPTED)
     except click.ClickException as error:
-        # Its own way to show itself says how the command is used, too.
+        # `show` also prints the usage.
         return _fail(error.format_message(), error.exit_code, error.show)
     except ModelserviceError as error:
         return _fail(str(error))
-    except Exception as error:  # noqa: BLE001  (whatever it is, a person reads one line)
+    except Exception as error:  # noqa: BLE001  (every failure is one line)
         return _fail_unforeseen(error)
     return status if isinstance(status, int) else 0
 
@@ -87,7 +80,7 @@ def _fail_unforeseen(error: Exception) -> int:
         if error.filename is None:
             _discard(sys.stdout)
         return _fail(f"{error.filename or 'standard output'}: {error.strerror}")
-    # The text of an error that nobody foresaw may quote a secret: it is shown on request alone.
+    # The text may quote a secret, so it is shown only on request.
     if os.environ.get("MODELSERVICE_LOG_LEVEL") == "debug":
         details = "".join(traceback.format_exception(error))
         return _fail(f"internal error: {type(error).__name__}\n{details}", _INTERNAL)
@@ -95,7 +88,7 @@ def _fail_unforeseen(error: Exception) -> int:
 
 
 def _fail(message: str, status: int = _FAILED, show: Callable[[IO[str]], None] | None = None) -> int:
-    # Looked for here, as a usage error comes before any option is read.
+    # Click has not parsed the options if the usage is wrong.
     if "--json" in sys.argv:
         _say(printable_json(json.dumps({"error": {"message": message}}, ensure_ascii=False)))
     elif show:
@@ -108,13 +101,13 @@ def _fail(message: str, status: int = _FAILED, show: Callable[[IO[str]], None] |
 
 
 def _say(text: str) -> None:
-    """Writes on standard error, for a second at most: a server that ends must end, whoever reads its last words."""
+    """Writes to standard error for at most a second: a slow reader must not keep a server from exiting."""
     from modelservice.telemetry.line_writer import LineWriter  # noqa: PLC0415  (most commands do not fail)
 
     try:
         descriptor = sys.stderr.fileno()
     except (AttributeError, OSError):
-        # It is closed, or no file.
+        # It is closed, or has no descriptor.
         with contextlib.suppress(OSError):
             click.echo(text, err=True)
         return
@@ -124,7 +117,7 @@ def _say(text: str) -> None:
 
 
 def _discard(stream: TextIO | None) -> None:
-    """Drops what a stream still holds: Python would write it at the end, fail, and exit with a status of its own."""
+    """Drops a stream's buffer. Python would write it at exit, fail, and change the status."""
     with contextlib.suppress(OSError, ValueError):
         if stream:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

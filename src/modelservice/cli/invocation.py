@@ -1,4 +1,4 @@
-"""How this program was called, so that what it says to run next can be pasted."""
+"""Command lines that a user can paste, for messages that name the next step."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _URL = f"{config.PREFIX}DATABASE_URL"
 
 
 def pasteable(*arguments: str) -> str:
-    """Returns a command of this program for the shell and the folder from which this one was called.
+    """Returns a command of this program for the shell and the folder that it was called from.
 
-    Args:
-        arguments: Of the command.
+    The line sets a SQLite database's URL if this process has one. A Postgres URL may hold a password, so it is left to
+    the shell's environment.
     """
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
@@ -27,19 +27,15 @@ def pasteable(*arguments: str) -> str:
         program = [called.name]
     else:
         program = [_from_here(sys.argv[0])]
-    return " ".join([*_same_database(), shlex.join([*program, *arguments])])
+    line = shlex.join([*program, *arguments])
+    url = os.environ.get(_URL, "")
+    return f"{_URL}={shlex.quote(url)} {line}" if url.startswith("sqlite:") else line
 
 
 def _from_here(path: str) -> str:
-    """Returns the path relative to the working directory if it is below that."""
-    absolute, here = os.path.abspath(path), os.getcwd()  # noqa: PTH100, PTH109  (as called: links are not followed)
+    """Returns the path relative to the working directory if it is below that. Symbolic links are not followed."""
+    absolute, here = os.path.abspath(path), os.getcwd()  # noqa: PTH100, PTH109  (pathlib would follow links)
     if not absolute.startswith(f"{here}/"):
         return path
     relative = absolute.removeprefix(f"{here}/")
     return relative if "/" in relative else f"./{relative}"
-
-
-def _same_database() -> list[str]:
-    """Returns the assignment of a SQLite database's URL. A URL of Postgres may hold a password: the shell has it."""
-    url = os.environ.get(_URL, "")
-    return [f"{_URL}={shlex.quote(url)}"] if url.startswith("sqlite:") else []

@@ -8,8 +8,8 @@ from typing import Any, Final
 import click
 
 from modelservice import config
-from modelservice.cli.options import actor_option, field_options, given_fields
-from modelservice.cli.output import json_option, print_record, print_rows, say, time_text
+from modelservice.cli.options import actor_option, database_url, field_options, given_fields
+from modelservice.cli.output import json_option, print_json, print_record, print_rows, say, time_text
 from modelservice.domain.inheritance import INHERITED
 from modelservice.domain.model import Model
 from modelservice.manage.models import (
@@ -23,7 +23,7 @@ from modelservice.manage.models import (
 )
 
 _INHERIT: Final = "Clear the override, so that the field is inherited. Repeatable."
-_organization = click.option("--organization", help="The organization that owns MODEL; without it, a system model.")
+_organization = click.option("--organization", help="Owner of MODEL. Default: a system model.")
 
 
 @click.group()
@@ -32,26 +32,20 @@ def models() -> None:
 
 
 @models.command()
-@click.option("--organization", required=True, help="The organization that owns it.")
-@click.option("--parent", required=True, help="The system model that it inherits from: a name or a UUID.")
-@click.option("--display-name", required=True, help="Its name for people.")
-@click.option("--name", help="Its id in the list; without it, one is made of the display name.")
+@click.option("--organization", required=True, help="Owner of the model.")
+@click.option("--parent", required=True, help="System model to inherit from: a name or a UUID.")
+@click.option("--display-name", required=True, help="Display name.")
+@click.option("--name", help="Id in the list. Default: derived from the display name.")
 @field_options(system=False)
 @actor_option
 @json_option
 def create(organization: str, parent: str, actor: str, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401
-    """Create a model of an organization. Fields that are not given are inherited."""
-    settings = config.load(os.environ)
-    model = create_model(
-        settings.database_url,
-        actor,
-        organization,
-        parent,
-        given_fields(options),
-        prompt_quota=settings.prompt_quota_bytes,
-    )
+    """Create a model of an organization. Fields that are not set are inherited."""
+    settings, fields = config.load(os.environ), given_fields(options)
+    quota = settings.prompt_quota_bytes
+    model = create_model(settings.database_url, actor, organization, parent, fields, prompt_quota=quota)
     if as_json:
-        print_record(_record(model), as_json=True)
+        print_json(_record(model))
     else:
         say(f"created model {model.name} of organization {organization}: id {model.id}")
 
@@ -59,7 +53,7 @@ def create(organization: str, parent: str, actor: str, *, as_json: bool, **optio
 @models.command()
 @click.argument("model")
 @_organization
-@click.option("--display-name", help="Its name for people.")
+@click.option("--display-name", help="Display name.")
 @field_options(system=True)
 @click.option("--inherit", "inherited", multiple=True, type=click.Choice(INHERITED), help=_INHERIT)
 @actor_option
@@ -73,10 +67,10 @@ def update(
     as_json: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Change MODEL. A system model keeps these values whatever is imported later."""
+    """Change MODEL. Imports do not overwrite these values of a system model."""
     updated = _update(model, organization, actor, given_fields(options), inherited)
     if as_json:
-        print_record(_record(updated.model), as_json=True)
+        print_json(_record(updated.model))
     elif updated.fields:
         say(f"updated model {updated.model.name}: {', '.join(updated.fields)}")
     else:
@@ -88,7 +82,7 @@ def update(
 @_organization
 @actor_option
 def enable(model: str, organization: str | None, actor: str) -> None:
-    """List MODEL again (while its parent is enabled, too)."""
+    """Enable MODEL: it is listed as long as its parent is enabled, too."""
     _enable(model, organization, actor, enabled=True)
 
 
@@ -97,7 +91,7 @@ def enable(model: str, organization: str | None, actor: str) -> None:
 @_organization
 @actor_option
 def disable(model: str, organization: str | None, actor: str) -> None:
-    """Stop listing MODEL and what inherits from it. It can still be fetched."""
+    """Disable MODEL: it and the models that inherit from it are not listed, but can still be fetched."""
     _enable(model, organization, actor, enabled=False)
 
 
@@ -107,16 +101,16 @@ def disable(model: str, organization: str | None, actor: str) -> None:
 @actor_option
 def delete(model: str, organization: str | None, actor: str) -> None:
     """Delete MODEL. No other model may inherit from it."""
-    deleted = delete_model(config.load(os.environ).database_url, actor, ModelRef(model, organization))
+    deleted = delete_model(database_url(), actor, ModelRef(model, organization))
     say(f"deleted model {deleted.name}: id {deleted.id}")
 
 
 @models.command("list")
-@click.option("--organization", help="Whose models; without it, the system models.")
+@click.option("--organization", help="Owner of the models. Default: the system models.")
 @json_option
 def list_(organization: str | None, *, as_json: bool) -> None:
-    """List models, the disabled ones too."""
-    found = list_models(config.load(os.environ).database_url, organization)
+    """List models, including disabled ones."""
+    found = list_models(database_url(), organization)
     origin = "parent_name" if organization else "provider"
     columns = ("name", "display_name", origin, "context_window", "cost_per_1k_tokens", "enabled", "id")
     print_rows([_record(model) for model in found], columns, as_json=as_json)
@@ -128,22 +122,16 @@ def list_(organization: str | None, *, as_json: bool) -> None:
 @json_option
 def show(model: str, organization: str | None, *, as_json: bool) -> None:
     """Show MODEL as callers see it."""
-    found = show_model(config.load(os.environ).database_url, ModelRef(model, organization))
+    found = show_model(database_url(), ModelRef(model, organization))
     print_record(_record(found.model), as_json=as_json)
 
 
 def _update(
     model: str, organization: str | None, actor: str, fields: dict[str, Any], inherited: tuple[str, ...]
 ) -> Updated:
-    settings = config.load(os.environ)
-    return update_model(
-        settings.database_url,
-        actor,
-        ModelRef(model, organization),
-        fields,
-        inherited=inherited,
-        prompt_quota=settings.prompt_quota_bytes,
-    )
+    settings, ref = config.load(os.environ), ModelRef(model, organization)
+    quota = settings.prompt_quota_bytes
+    return update_model(settings.database_url, actor, ref, fields, inherited=inherited, prompt_quota=quota)
 
 
 def _enable(model: str, organization: str | None, actor: str, *, enabled: bool) -> None:

@@ -1,8 +1,9 @@
-"""Options and kinds of values that several commands take."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import getpass
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +11,20 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from modelservice import config
 from modelservice.errors import InvalidValueError
 from modelservice.manage.untrusted_files import UnusableFileError, parse_json
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-# A longer life than any key's; and the sum of now and this fits every column.
-_LONGEST: Final = 100 * 365 * 86_400
+# 100 years: now plus this fits every column.
+_DURATION_MAX: Final = 100 * 365 * 86_400
+
+
+def database_url() -> str:
+    """Returns the setting. It checks all settings."""
+    return config.load(os.environ).database_url
 
 
 def _user() -> str:
@@ -28,11 +35,13 @@ def _user() -> str:
         return "unknown"
 
 
-actor_option = click.option("--actor", default=_user, show_default="your user name", help="Who does it, for the audit.")
+actor_option = click.option(
+    "--actor", default=_user, show_default="your user name", help="Name recorded in the audit log."
+)
 
 
 class Duration(click.ParamType[int]):
-    """A number and a unit, in seconds: 90d."""
+    """A number and a unit, such as 90d, as seconds."""
 
     name = "duration"
 
@@ -42,25 +51,25 @@ class Duration(click.ParamType[int]):
             return value
         match = re.fullmatch(r"([1-9][0-9]{0,9})([smhdw])", str(value))
         seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-        if not 0 < seconds <= _LONGEST:
-            self.fail(f"{value!r} must be a number and a unit (s, m, h, d, w), to 100 years: 90d", param, ctx)
+        if not 0 < seconds <= _DURATION_MAX:
+            self.fail(f"{value!r} must be a number and a unit (s, m, h, d, w), at most 100 years: 90d", param, ctx)
         return seconds
 
 
 def field_options(*, system: bool) -> Callable[[F], F]:
-    """Returns a decorator that gives a command an option for each field of a model.
+    """Returns a decorator that adds an option for each field of a model to a command.
 
     Args:
-        system: Also for those that only system models have.
+        system: Whether to add the fields that only system models have.
     """
     options = [
-        click.option("--description", help="A sentence or two."),
+        click.option("--description", help="One or two sentences."),
         click.option("--context-window", type=int, help="In tokens."),
         click.option("--max-tokens", type=int, help="The list's max_tokens, in tokens."),
-        click.option("--max-tokens-per-request", type=int, help="The output limit, in tokens."),
+        click.option("--max-tokens-per-request", type=int, help="Output limit, in tokens."),
         click.option("--cost-per-1k-tokens", type=float, help="In US dollars."),
-        click.option("--capability", "capabilities", multiple=True, help="Repeatable: replaces them all."),
-        click.option("--compliance", multiple=True, help="Repeatable: replaces them all."),
+        click.option("--capability", "capabilities", multiple=True, help="Repeatable. Replaces all of them."),
+        click.option("--compliance", multiple=True, help="Repeatable. Replaces all of them."),
         click.option("--encryption-supported/--no-encryption-supported", default=None),
         click.option("--pii-redaction-supported/--no-pii-redaction-supported", default=None),
         click.option("--supports-streaming/--no-supports-streaming", default=None),
@@ -70,8 +79,8 @@ def field_options(*, system: bool) -> Callable[[F], F]:
         click.option("--system-prompt-id", type=click.UUID, help="A UUID."),
     ]
     if system:
-        options.append(click.option("--provider", help="Of a system model."))
-        options.append(click.option("--credit-multiplier", type=int, help="Of a system model."))
+        options.append(click.option("--provider", help="Only for system models."))
+        options.append(click.option("--credit-multiplier", type=int, help="Only for system models."))
 
     def decorate(command: F) -> F:
         for option in reversed(options):
@@ -82,10 +91,10 @@ def field_options(*, system: bool) -> Callable[[F], F]:
 
 
 def given_fields(options: dict[str, Any]) -> dict[str, Any]:
-    """Returns the fields that a command's options give, as a model takes them.
+    """Returns the fields of a model that a command's options set.
 
     Raises:
-        InvalidValueError: A file cannot be read, or the metadata is no JSON.
+        InvalidValueError: A file cannot be read, or the metadata is not JSON.
     """
     fields = {name: value for name, value in options.items() if value is not None and value != ()}
     if "system_prompt" in fields:

@@ -1,4 +1,4 @@
-"""What commands print: a table on a terminal, columns with tabs between them in a pipe, JSON with `--json`."""
+"""Prints results: a table on a terminal, tab-separated columns in a pipe, JSON with `--json`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,14 @@ T = TypeVar("T")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-# Between two columns on a terminal.
+# Spaces between columns on a terminal.
 _GAP: Final = 2
-# How wide a column of sentences stays, if its words are that long. A longer word within a sentence is folded.
+# Words of a sentence are folded if they are longer.
 _LONGEST_WORD: Final = 40
 
 
 def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """Prints rows on standard output. On a terminal too narrow for a table, each row gets a block of lines.
-
-    Args:
-        rows: What to print.
-        columns: The rows' keys, in the order in which they are shown.
-        as_json: As a JSON list.
-    """
+    """Prints these columns of the rows. On a terminal too narrow for a table, each row is a block of lines."""
     if as_json:
         print_json([{name: row[name] for name in columns} for row in rows])
         return
@@ -44,7 +38,7 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_jso
 
 
 def print_record(record: dict[str, Any], *, as_json: bool) -> None:
-    """Prints one thing on standard output: a line for each field, or a JSON object."""
+    """Prints one line for each field, or a JSON object."""
     if as_json:
         print_json(record)
     elif _on_a_terminal():
@@ -55,23 +49,23 @@ def print_record(record: dict[str, Any], *, as_json: bool) -> None:
 
 
 def say(sentence: str) -> None:
-    """Says on standard output what was done, in one line."""
+    """Prints one line on standard output."""
     click.echo(printable(sentence))
 
 
 def note(sentence: str) -> None:
-    """Says what was done on standard error: for commands whose standard output a script takes."""
+    """Prints on standard error, for commands whose standard output scripts read."""
     with contextlib.suppress(OSError):
         click.echo(printable_lines(sentence), err=True)
 
 
 def print_json(content: object) -> None:
-    """Prints JSON on standard output: sets as lists, and what else JSON does not have as texts."""
+    """Prints JSON. Sets become lists, other values that JSON lacks become strings."""
     click.echo(printable_json(json.dumps(content, indent=2, ensure_ascii=False, default=_plain)))
 
 
 def tracked(items: Sequence[T], what: str) -> Iterable[T]:
-    """Returns the items, and shows on a terminal how many have been taken."""
+    """Returns the items. On a terminal, a bar shows the progress of the iteration."""
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import track  # noqa: PLC0415
 
@@ -91,7 +85,7 @@ def _plain(value: object) -> object:
 
 
 def _cell(value: object) -> str:
-    # Tabs and line breaks too: a value keeps to its column and its line.
+    # Tabs and line breaks are escaped, so each value stays in its cell.
     return printable(_text(value))
 
 
@@ -115,17 +109,17 @@ def _on_a_terminal() -> bool:
 
 def _print_table(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
     """Prints a table in which no id is folded. Returns False, and prints nothing, if the terminal is too narrow."""
-    # Slow to import, and only a terminal has a use for it.
+    # Slow to import.
     from rich.cells import cell_len  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     def least(cell: str) -> int:
         words = cell.split()
-        # What has no spaces may be an id.
+        # A single word may be an id.
         return cell_len(cell) if len(words) == 1 else min(max(map(cell_len, words), default=0), _LONGEST_WORD)
 
-    # Emoji: a name like :key: stays as it is.
+    # Names such as :key: are not emoji.
     console = Console(highlight=False, markup=False, emoji=False)
     room = console.width - _GAP * (len(headers) - 1)
     columns = [(header, *(row[number] for row in cells)) for number, header in enumerate(headers)]

@@ -15,12 +15,12 @@ from modelservice.stop import Stop
 
 @click.command()
 def serve() -> None:
-    """Run the gRPC server alone."""
+    """Run the gRPC server without Envoy."""
     settings = config.load(os.environ)
     stop = Stop()
     stop.listen()
     settings.tls.require_server(settings.grpc_address)
-    # gRPC would say it too, but in its own words besides.
+    # gRPC would fail, too, but print lines of its own.
     require_free(*worker_addresses(settings, 0).items())
     require_key_file(settings.tokens)
     with (

@@ -1,10 +1,8 @@
-"""Settings: environment variables, each with its default, its bounds and a sentence."""
+"""Settings: environment variables, each with a default, bounds and a meaning."""
 
-from modelservice.config.loading import load, shown
-from modelservice.config.named_files import NamedFiles, named_files
+from modelservice.config.declaration import PREFIX
 from modelservice.config.parsers import Address
-from modelservice.config.setting import PREFIX
-from modelservice.config.settings import SETTINGS, Settings
+from modelservice.config.settings import SETTINGS, NamedFiles, Settings, load, named_files, shown
 from modelservice.config.tls import Tls, Upstream
 from modelservice.config.tokens import Tokens
 

@@ -1,4 +1,4 @@
-"""What the audit says of values: everything but prompts, which it knows by length and digest."""
+"""The audit log: what it records of changed values, and its rows. Of prompts it has only length and digest."""
 
 from __future__ import annotations
 
@@ -11,32 +11,23 @@ from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import AuditRow, read
 
-# By field: the value before and after.
+# The value before and after, by field.
 Difference = Mapping[str, tuple[Any, Any]]
 
 
 def difference(old: object, new: object, fields: Iterable[str]) -> dict[str, tuple[Any, Any]]:
-    """Returns the fields in which two things differ, with both values. None for a thing is None for each field."""
+    """Returns the fields in which two objects differ, with both values. Fields of a missing object are None."""
     pairs = {name: (getattr(old, name, None), getattr(new, name, None)) for name in fields}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def audited(changes: Difference) -> dict[str, list[Any]]:
-    """Returns a difference as the audit keeps it."""
+    """Returns a difference as the audit stores it."""
     return {name: [_value(name, value) for value in pair] for name, pair in changes.items()}
 
 
 def list_audit(database_url: str, since: int) -> list[AuditRow]:
-    """Returns who did what since a time, oldest first.
-
-    Args:
-        database_url: Where.
-        since: In Unix seconds.
-
-    Raises:
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
-    """
+    """Returns the rows since a time in Unix seconds, oldest first."""
     with read(Database(database_url, Access.READ)) as queries:
         return queries.audit(since)
 

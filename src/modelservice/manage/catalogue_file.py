@@ -17,7 +17,7 @@ from modelservice.manage.untrusted_files import Repeated, UnusableFileError, par
 from modelservice.manage.untrusted_yaml import parse_yaml
 from modelservice.store.sources import Sourced
 
-# What the service decides, and no file.
+# Everything but what the service decides.
 FIELDS: Final = ("id", *(name for name in SYSTEM_CHECKS if name != "updated"))
 _REQUIRED: Final = ("name", "display_name", "provider")
 _DEFAULTS: Final = {
@@ -33,7 +33,7 @@ class InvalidCatalogueError(InvalidValueError):
     """A catalogue file has entries that cannot be imported. Nothing was changed.
 
     Args:
-        problems: A sentence for each, which names model and field. What the file wrote into it is made printable.
+        problems: One sentence each, with model and field. They may quote the file: control characters are escaped.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -42,13 +42,10 @@ class InvalidCatalogueError(InvalidValueError):
 
 
 def read_file(path: Path) -> list[Entry]:
-    """Returns the entries of a catalogue file, as they stand there.
-
-    Args:
-        path: The file: YAML, or JSON.
+    """Returns the unchecked entries of a catalogue file, YAML or JSON.
 
     Raises:
-        InvalidCatalogueError: It cannot be read, or is no catalogue.
+        InvalidCatalogueError: It cannot be read, or is not a catalogue.
     """
     content: Any = parsed(path, parse_json if path.suffix == ".json" else parse_yaml)
     models = content.get("models") if isinstance(content, dict) and content.keys() == {"models"} else None
@@ -58,14 +55,10 @@ def read_file(path: Path) -> list[Entry]:
 
 
 def parsed(path: Path, parse: Callable[[str], T]) -> T:
-    """Returns what somebody's file stands for.
-
-    Args:
-        path: The file.
-        parse: Reads its text, or raises an `UnusableFileError`.
+    """Returns the parsed content of an untrusted file.
 
     Raises:
-        InvalidCatalogueError: It cannot be read.
+        InvalidCatalogueError: It cannot be read, or `parse` raised an `UnusableFileError`.
     """
     try:
         return parse(read_text(path))
@@ -80,14 +73,14 @@ def documented() -> list[Entry]:
 
 
 def checked(entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    """Returns the entries with values of the service's own types.
+    """Returns the entries with values of the service's types.
 
     Raises:
-        InvalidCatalogueError: Some cannot be imported. Every one is named, by model and field.
+        InvalidCatalogueError: Some cannot be imported. It names all of them, by model and field.
     """
     problems: list[str] = []
     ready: list[dict[str, Any]] = []
-    # Of what is each model's alone: the numbers of the entries that have it.
+    # The numbers of the entries with each unique value.
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict):
@@ -118,7 +111,7 @@ def checked(entries: Iterable[Entry]) -> list[dict[str, Any]]:
 
 
 def entry_of(item: Sourced) -> dict[str, Any]:
-    """Returns the entry that stands for a model: what `checked` makes the same model of."""
+    """Returns the entry of a model. `checked` and an import make the same model of it."""
     values = {name: getattr(item.model, name) for name in FIELDS}
     entry = {
         name: value
@@ -135,12 +128,12 @@ def entry_of(item: Sourced) -> dict[str, Any]:
 
 
 def default_of(field: str) -> Any:  # noqa: ANN401  (a field of any type)
-    """Returns the value of a field that nobody has said."""
+    """Returns the value of a field that is not set."""
     return _DEFAULTS[field]
 
 
 def _repeated(value: object, path: str = "") -> Iterator[str]:
-    """Yields the path of each name that an object, or one within it, has more than once."""
+    """Yields the path of each repeated name in an object and in those within it."""
     if isinstance(value, Repeated):
         yield from sorted({f"{path}{name}" for name, _ in value.earlier})
     if isinstance(value, dict):

@@ -1,11 +1,12 @@
-"""Clients: machines that come with tokens, and the organization that each reads for."""
+"""Clients: machines with tokens, and the organization that each reads for."""
 
 from __future__ import annotations
 
 import time
 
 from modelservice.domain.principal import Client
-from modelservice.errors import ConflictError
+from modelservice.errors import ConflictError, NotFoundError
+from modelservice.manage.organizations import require_organization
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import read
@@ -13,24 +14,22 @@ from modelservice.store.writing import write
 
 
 def add_client(database_url: str, actor: str, client_id: str, organization_id: str) -> Client:
-    """Says for which organization a machine reads.
+    """Lets a machine read for an organization.
 
     Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
+        database_url: The database.
+        actor: For the audit.
         client_id: The subject of the machine's tokens, verbatim.
         organization_id: The organization.
 
     Raises:
-        InvalidValueError: The id breaks its rule.
-        ConflictError: There is no such organization, or the client is somebody's already.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        InvalidValueError: The id is malformed.
+        NotFoundError: There is no such organization.
+        ConflictError: The client reads for an organization already.
     """
     client = Client(client_id, organization_id, created=int(time.time()))
     with write(Database(database_url, Access.WRITE), client.created, actor) as change:
-        if not change.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+        require_organization(change, organization_id)
         known = change.client(client_id)
         if known:
             raise ConflictError(f"client {client_id}: reads for {known.organization_id} already")
@@ -40,36 +39,21 @@ def add_client(database_url: str, actor: str, client_id: str, organization_id: s
 
 
 def remove_client(database_url: str, actor: str, client_id: str) -> Client:
-    """Forgets a client. It sees the system models alone from then on.
-
-    Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-        client_id: Which.
-
-    Returns:
-        The client, as it was.
+    """Removes a client, which sees only the system models from then on. Returns the client.
 
     Raises:
-        ConflictError: There is no such client.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        NotFoundError: There is no such client.
     """
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
         client = change.client(client_id)
         if client is None:
-            raise ConflictError(f"client {client_id}: does not exist")
+            raise NotFoundError(f"client {client_id}: does not exist")
         change.delete_client(client_id)
         change.record("clients.remove", client_id, {"organization": client.organization_id})
     return client
 
 
 def list_clients(database_url: str) -> list[Client]:
-    """Returns every client, by organization and id.
-
-    Raises:
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
-    """
+    """Returns every client, by organization and id."""
     with read(Database(database_url, Access.READ)) as queries:
         return queries.clients()

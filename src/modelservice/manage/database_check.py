@@ -1,4 +1,4 @@
-"""Says whether a database is sound: nothing in it is changed."""
+"""Checks a database without changing it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from modelservice.store.table_reader import shown_id
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a check came to.
+    """The result of a check.
 
     Attributes:
-        findings: What is wrong, problems first.
-        rows: How many rows each table has; empty where there are problems.
+        findings: Problems, then warnings.
+        rows: Number of rows of each table; empty if there are problems.
     """
 
     findings: tuple[Finding, ...]
@@ -33,20 +33,17 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no problem. Warnings are none."""
+        """Whether there is no problem. Warnings do not count."""
         return not any(finding.severity == PROBLEM for finding in self.findings)
 
 
 def check_database(database_url: str, secrets: Iterable[Path] = (), trusted: Iterable[Path] = ()) -> Report:
-    """Checks schema, file and references, and reads and renders every row, as a server does that starts.
+    """Checks schema, file and references, and reads and renders every row, as a server does when it starts.
 
     Args:
         database_url: The database.
-        secrets: Files that nobody else may read: private keys, and files that hold settings.
-        trusted: Files that nobody else may write: certificates, say.
-
-    Raises:
-        DatabaseUnavailableError: The database cannot be read at all.
+        secrets: Files that other users must not read, such as private keys.
+        trusted: Files that other users must not write, such as certificates.
     """
     report = _check(Database(database_url, Access.READ))
     exposures = exposed(database_files(database_url), secrets, trusted)
@@ -58,12 +55,12 @@ def _check(database: Database) -> Report:
     try:
         findings = inspect(database)
     except SchemaMismatchError as error:
-        # That of another version: what else is wrong, that version says.
+        # Only the version with that schema can check the rest.
         return Report((Finding(PROBLEM, None, None, str(error)),), {})
     try:
         findings += _unusable_rows(database, findings)
     except ModelserviceError:
-        # Where the schema or the file is broken, that has been said.
+        # A broken schema or file is among the findings already.
         if not findings:
             raise
     rows = {} if any(finding.severity == PROBLEM for finding in findings) else count_rows(database)
@@ -87,5 +84,5 @@ def _unrenderable(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str], str]]:
         try:
             if parent:
                 render_entry(inherit(model, parent.model))
-        except Exception as error:  # noqa: BLE001  (one model must not end the check of the others)
+        except Exception as error:  # noqa: BLE001  (one model must not stop the check of others)
             yield (ORGANIZATION_MODELS, str(model.id)), f"cannot be rendered ({type(error).__name__})"

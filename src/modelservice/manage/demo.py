@@ -1,4 +1,4 @@
-"""What `--demo` makes: enough to try the service, in a database that is nobody's yet."""
+"""Fills a new database for `run --demo`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ _ACTOR: Final = "--demo"
 
 
 def prepare(database_url: str) -> None:
-    """Migrates the database and, when it has no models, imports the documented catalogue.
+    """Migrates the database and, if it never had a model, imports the documented catalogue.
 
     Raises:
-        SchemaMismatchError: The database holds something else, or a newer version's schema. It was not touched.
-        DatabaseUnavailableError: The database cannot be reached, or refuses.
+        SchemaMismatchError: It belongs to another program, or has a newer version's schema. It was not changed.
     """
     migrate(database_url)
     load_documented(database_url, _ACTOR)
@@ -30,12 +29,10 @@ def prepare(database_url: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DemoKey:
-    """What a demo has to show.
+    """The organization of a demo, and its new key.
 
-    Attributes:
-        organization_id: For which organization one can try the service.
-        key: A new key of it; or None if there is one, which nobody can show again, or if the database has organizations
-            of its own: a demo puts no key into somebody's database.
+    The key is None if the organization has one, which cannot be shown again, or if the database has other
+    organizations: a demo adds no key to a database in use.
     """
 
     organization_id: str
@@ -43,12 +40,7 @@ class DemoKey:
 
 
 def make_key(database_url: str) -> DemoKey:
-    """Makes the demo organization and a key of it, unless there is such a key or the database is somebody's.
-
-    Raises:
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
-    """
+    """Creates the demo organization with a key, unless there is a valid key or the database is in use."""
     organizations = {organization.id for organization in list_organizations(database_url)}
     if organizations - {ORGANIZATION}:
         return DemoKey(ORGANIZATION if ORGANIZATION in organizations else min(organizations))

@@ -1,4 +1,4 @@
-"""Why a caller sees a model, or does not, and where each of its values comes from."""
+"""Explains why a caller sees a model or not, and where each of its values comes from."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from modelservice.domain.inheritance import FROM_PARENT, INHERITED, LIMITED, OWN
 from modelservice.domain.model import Model
 from modelservice.domain.principal import Principal
 from modelservice.domain.values import is_uuid
-from modelservice.errors import ConflictError, Refusal
+from modelservice.errors import NotFoundError, Refusal
 from modelservice.manage.models import Stored, stored
+from modelservice.manage.organizations import require_organization
 from modelservice.manage.system_catalogue import UPDATED
 from modelservice.store.access import Access
 from modelservice.store.database import Database
@@ -25,7 +26,7 @@ _SHOWN = ("display_name", "provider", "credit_multiplier", *INHERITED)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A field, what counts for it, and where that comes from."""
+    """A field, its effective value, and where that comes from."""
 
     field: str
     value: Any
@@ -34,14 +35,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why things are as they are.
-
-    Attributes:
-        visible: Whether the caller can get the model.
-        listed: Whether it is in the caller's list.
-        rule: Why.
-        fields: Its fields; none when there is no such model.
-    """
+    """Whether a caller can get a model, whether its list has it, by which rule, and the model's fields."""
 
     visible: bool
     listed: bool
@@ -50,27 +44,25 @@ class Explanation:
 
 
 def explain(database_url: str, model: str, *, organization_id: str | None, key_id: str | None) -> Explanation:
-    """Explains a model to its operators, as one caller sees it.
+    """Explains a model, given by UUID or name, as one caller sees it.
 
     Args:
-        database_url: Where.
-        model: Its UUID or name.
-        organization_id: For whom the caller reads; None for nobody, who sees the system models alone.
-        key_id: The caller's key, instead.
+        database_url: The database.
+        model: The model's UUID or name.
+        organization_id: The caller's organization; None for a caller who sees only the system models.
+        key_id: The caller's key, instead of an organization.
 
     Raises:
-        ConflictError: There is no such organization or key.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        NotFoundError: There is no such organization or key.
     """
     with read(Database(database_url, Access.READ)) as queries:
         caller = Viewer(organization_id)
-        if organization_id is not None and not queries.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+        if organization_id is not None:
+            require_organization(queries, organization_id)
         if key_id is not None:
             key = queries.key(key_id)
             if key is None:
-                raise ConflictError(f"key {key_id}: does not exist")
+                raise NotFoundError(f"key {key_id}: does not exist")
             if not key.usable(time.time()):
                 return Explanation(visible=False, listed=False, rule=f"the key {key_id} is revoked or expired")
             try:
@@ -91,21 +83,21 @@ def _find(queries: Queries, model: str, caller: Viewer) -> Stored | None:
         own = queries.organization_model(UUID(model))
         return stored(queries, own) if own else None
     named = queries.organization_models(name=model)
-    # The caller's own; else somebody's, to say whose.
+    # The caller's own model if there is one. Otherwise any, to name its owner.
     named.sort(key=lambda own: not caller.may_see(own))
     return stored(queries, named[0]) if named else None
 
 
 def _explanation(found: Stored, caller: Viewer) -> Explanation:
     owner = found.model.organization_id
-    visible = caller.may_see(found.model, found.parent.model if found.parent else None)
-    if not visible:
-        rule = f"it belongs to {owner or 'the platform'}, and the caller reads for "
+    if not caller.may_see(found.model, found.parent.model if found.parent else None):
+        visible = False
+        rule = f"it belongs to {owner or 'the platform'}, but the caller reads for "
         rule += caller.organization_id or "no organization"
     elif owner is None:
-        rule = "a system model: everybody with the scope models:read sees it"
+        visible, rule = True, "a system model: every caller with the scope models:read sees it"
     else:
-        rule = f"it belongs to {owner}, for whom the caller reads"
+        visible, rule = True, f"it belongs to {owner}, which the caller reads for"
     listed = visible and found.model.enabled
     if visible and not listed:
         disabled = found.own is None or not found.own.enabled
@@ -116,8 +108,8 @@ def _explanation(found: Stored, caller: Viewer) -> Explanation:
 def _fields(found: Stored) -> list[Origin]:
     model = found.model
     if found.sourced:
-        said = [Origin(name, getattr(model, name), _source(found.sourced, name)) for name in ("enabled", *_SHOWN)]
-        return [*said, *_derived(model)]
+        rows = [Origin(name, getattr(model, name), _source(found.sourced, name)) for name in ("enabled", *_SHOWN)]
+        return [*rows, *_derived(model)]
     if found.own is None or found.parent is None:
         raise AssertionError("an organization's model without its parent")
     parent = found.parent
@@ -148,7 +140,7 @@ def _derived(model: Model) -> list[Origin]:
 def _source(item: Sourced, name: str) -> str:
     source = item.sources.get(name)
     if source is None:
-        return "nobody said"
+        return "not set"
     return "models update" if source == UPDATED else f"catalogue {source}"
 
 

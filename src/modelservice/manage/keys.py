@@ -1,4 +1,4 @@
-"""API keys: made, listed, rotated, revoked."""
+"""API keys: create, rotate, revoke and list them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 from modelservice.auth import api_key
 from modelservice.domain.principal import ApiKey
 from modelservice.domain.values import check_line
-from modelservice.errors import ConflictError
+from modelservice.errors import ConflictError, NotFoundError
+from modelservice.manage.organizations import require_organization
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import read
@@ -20,7 +21,7 @@ from modelservice.store.writing import Write, write
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A new key, and the old one, which expires soon."""
+    """A new key, and the old one with its new expiry."""
 
     new: api_key.PresentedKey
     old: ApiKey
@@ -35,57 +36,57 @@ def create_key(
     name: str = "",
     lifetime: int | None = None,
 ) -> api_key.PresentedKey:
-    """Creates an API key, and returns it. This is the only time that it is known: a digest is all that is stored.
+    """Creates an API key and returns it. Only its digest is stored, so it cannot be shown again.
 
     Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-        organization_id: Whose callers will use it; None for a key that may read for any organization.
-        scopes: What it may do.
-        name: What people call it.
-        lifetime: After how many seconds it expires, or None for never.
+        database_url: The database.
+        actor: For the audit.
+        organization_id: Organization that it reads for; None for a key that may read for any.
+        scopes: Its scopes.
+        name: Display name.
+        lifetime: Seconds until it expires; None for never.
 
     Raises:
-        InvalidValueError: A value is outside its bounds, or the scopes do not fit the organization.
-        ConflictError: There is no such organization.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        InvalidValueError: A value is out of bounds, or the scopes do not fit the organization.
+        NotFoundError: There is no such organization.
     """
     check_line("key name", name)
     now = int(time.time())
-    expires = None if lifetime is None else now + lifetime
-    presented, key = _new_key(organization_id, frozenset(scopes), name, now, expires)
+    presented = api_key.generate()
+    key = ApiKey(
+        id=presented.id,
+        digest=presented.digest(),
+        organization_id=organization_id,
+        name=name,
+        scopes=frozenset(scopes),
+        created=now,
+        expires=None if lifetime is None else now + lifetime,
+    )
     with write(Database(database_url, Access.WRITE), now, actor) as change:
-        if organization_id is not None and not change.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+        if organization_id is not None:
+            require_organization(change, organization_id)
         change.add_key(key)
         change.record("keys.create", key.id, {"after": _shown(key)})
     return presented
 
 
 def rotate_key(database_url: str, actor: str, key_id: str, *, overlap: int) -> Rotation:
-    """Makes a new key with all that an old one may. Both are valid for a while.
-
-    Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-        key_id: The old key's id.
-        overlap: For how many seconds the old key stays valid; not beyond its own expiry.
+    """Creates a key with the scopes, name and lifetime of an old one, which stays valid for `overlap` seconds at most.
 
     Raises:
-        ConflictError: There is no such key, or it is revoked or expired.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        NotFoundError: There is no such key.
+        ConflictError: It is revoked or expired.
     """
     now = int(time.time())
     with write(Database(database_url, Access.WRITE), now, actor) as change:
         old = _existing(change, key_id)
         if not old.usable(now):
             raise ConflictError(f"key {key_id}: is revoked or expired: create another")
-        lifetime = None if old.expires is None else old.expires - old.created
-        expires = None if lifetime is None else now + lifetime
-        presented, key = _new_key(old.organization_id, old.scopes, old.name, now, expires)
-        ends = now + overlap if old.expires is None else min(now + overlap, old.expires)
+        expires, ends = None, now + overlap
+        if old.expires is not None:
+            expires, ends = now + old.expires - old.created, min(ends, old.expires)
+        presented = api_key.generate()
+        key = dataclasses.replace(old, id=presented.id, digest=presented.digest(), created=now, expires=expires)
         ending = dataclasses.replace(old, expires=max(ends, old.created + 1))
         change.add_key(key)
         change.update_key(ending)
@@ -94,20 +95,10 @@ def rotate_key(database_url: str, actor: str, key_id: str, *, overlap: int) -> R
 
 
 def revoke_key(database_url: str, actor: str, key_id: str) -> bool:
-    """Revokes an API key. One that is revoked already stays as it is.
-
-    Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-        key_id: The key's id.
-
-    Returns:
-        False if it was revoked already.
+    """Revokes an API key. Returns False if it was revoked already.
 
     Raises:
-        ConflictError: There is no such key.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        NotFoundError: There is no such key.
     """
     now = int(time.time())
     with write(Database(database_url, Access.WRITE), now, actor) as change:
@@ -121,41 +112,20 @@ def revoke_key(database_url: str, actor: str, key_id: str) -> bool:
 
 
 def list_keys(database_url: str) -> list[ApiKey]:
-    """Returns every API key, by organization and age.
-
-    Raises:
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
-    """
+    """Returns every API key, by organization and age."""
     with read(Database(database_url, Access.READ)) as queries:
         return queries.keys()
-
-
-def _new_key(
-    organization_id: str | None, scopes: frozenset[str], name: str, now: int, expires: int | None
-) -> tuple[api_key.PresentedKey, ApiKey]:
-    presented = api_key.generate()
-    key = ApiKey(
-        id=presented.id,
-        digest=presented.digest(),
-        organization_id=organization_id,
-        name=name,
-        scopes=scopes,
-        created=now,
-        expires=expires,
-    )
-    return presented, key
 
 
 def _existing(change: Write, key_id: str) -> ApiKey:
     key = change.key(key_id)
     if key is None:
-        raise ConflictError(f"key {key_id}: does not exist")
+        raise NotFoundError(f"key {key_id}: does not exist")
     return key
 
 
 def _shown(key: ApiKey) -> dict[str, Any]:
-    """Returns what the audit says of a key: all but its digest."""
+    """Returns what the audit records of a key: everything but its digest."""
     return {
         "id": key.id,
         "organization": key.organization_id,

@@ -1,4 +1,4 @@
-"""Models, one at a time: those that organizations own, and system models."""
+"""Single models: those of organizations, and system models."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from uuid import UUID, uuid4
 from modelservice.domain.inheritance import INHERITED, check_claims, inherit
 from modelservice.domain.model import LINES, SYSTEM_CHECKS, Model, OrganizationModel
 from modelservice.domain.values import check_line, is_uuid
-from modelservice.errors import ConflictError, InvalidValueError
+from modelservice.errors import ConflictError, InvalidValueError, NotFoundError
 from modelservice.manage.auditing import audited, difference
+from modelservice.manage.organizations import require_organization
 from modelservice.manage.system_catalogue import UPDATED
 from modelservice.store.access import Access
 from modelservice.store.database import Database
@@ -23,19 +24,14 @@ from modelservice.store.queries import Queries, read
 from modelservice.store.sources import Sourced
 from modelservice.store.writing import Write, write
 
-# What `update` can change of either kind.
+# Fields that `update_model` can change.
 _SYSTEM_FIELDS: Final = frozenset(SYSTEM_CHECKS) - {"name", "created", "updated", "permission_id"}
 _OWN_FIELDS: Final = frozenset((*INHERITED, "display_name", "enabled"))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """Which model is meant.
-
-    Attributes:
-        model: A UUID, or a name.
-        organization_id: Whose name it is; None for a system model's.
-    """
+    """A reference to a model: its UUID, or its name and its owner (None for a system model)."""
 
     model: str
     organization_id: str | None = None
@@ -43,12 +39,13 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A model as callers see it, with what it is made of: one of the two.
+    """A model as callers see it, with its rows.
 
     Attributes:
-        model: As callers see it.
-        sourced: A system model, with its sources.
-        own: What an organization says of its model, and `parent`, from which it inherits.
+        model: The model as callers see it.
+        sourced: The row of a system model, or None.
+        own: The row of an organization's model, or None.
+        parent: The row of the system model that `own` inherits from.
     """
 
     model: Model
@@ -59,7 +56,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """A model as callers see it now, and the names of the fields that changed."""
+    """A model as callers see it, and the names of the fields that changed."""
 
     model: Model
     fields: tuple[str, ...]
@@ -68,33 +65,31 @@ class Updated:
 def create_model(
     database_url: str, actor: str, organization_id: str, parent: str, fields: Mapping[str, Any], *, prompt_quota: int
 ) -> Model:
-    """Creates a model of an organization.
+    """Creates a model of an organization, and returns it as callers see it.
 
     Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-        organization_id: Who owns it.
-        parent: The system model from which it inherits: its name or UUID.
-        fields: What the organization says (`domain.model.OrganizationModel`): `display_name`, and what is not to be
-            inherited. Without `name`, the model gets one made of its display name.
-        prompt_quota: How many bytes the system prompts of an organization may take.
-
-    Returns:
-        The model, as callers see it.
+        database_url: The database.
+        actor: For the audit.
+        organization_id: The owner.
+        parent: Name or UUID of the system model to inherit from.
+        fields: `display_name`, and overrides (`domain.model.OrganizationModel`). Without `name`, a name is derived from
+            the display name.
+        prompt_quota: Total size of the organization's system prompts, in bytes.
 
     Raises:
-        InvalidValueError: A value is outside its bounds, or claims more than the parent has.
-        ConflictError: There is no such organization or parent, or the name is taken.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        InvalidValueError: A value is out of bounds, or claims more than the parent has.
+        NotFoundError: There is no such organization or parent.
+        ConflictError: The name is taken.
     """
     _check_lines(fields)
     values = dict(fields)
     values["name"] = values.get("name") or _slug(str(values["display_name"]))
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
-        if not change.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
-        base = _parent(change, parent)
+        require_organization(change, organization_id)
+        found = change.model(parent)
+        if found is None:
+            raise NotFoundError(f"parent {parent}: there is no such system model")
+        base = found.model
         own = OrganizationModel(
             **values,
             id=uuid4(),
@@ -111,8 +106,8 @@ def create_model(
             raise ConflictError(f"model {own.name}: the organization {organization_id} has one of this name")
         _require_quota(change, own, prompt_quota)
         change.add_organization_model(own)
-        fields_said = (*_OWN_FIELDS, "name", "parent_id")
-        change.record("models.create", _subject(own), {"changed": audited(difference(None, own, sorted(fields_said)))})
+        recorded = sorted((*_OWN_FIELDS, "name", "parent_id"))
+        change.record("models.create", _subject(own), {"changed": audited(difference(None, own, recorded))})
     return inherit(own, base)
 
 
@@ -125,21 +120,19 @@ def update_model(
     inherited: Collection[str] = (),
     prompt_quota: int,
 ) -> Updated:
-    """Changes a model. What is the same already changes nothing.
+    """Changes a model.
 
     Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-        ref: Which.
-        fields: The new values. Those of a system model outlast every later import.
-        inherited: Fields that an organization's model is to inherit from now on.
-        prompt_quota: How many bytes the system prompts of an organization may take.
+        database_url: The database.
+        actor: For the audit.
+        ref: The model.
+        fields: New values. Imports do not overwrite those of a system model.
+        inherited: Fields of an organization's model whose override is cleared.
+        prompt_quota: Total size of the organization's system prompts, in bytes.
 
     Raises:
-        InvalidValueError: A value is outside its bounds, claims more than the parent has, or is not this model's.
-        ConflictError: There is no such model.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        InvalidValueError: A value is out of bounds, claims more than the parent has, or belongs to the parent.
+        NotFoundError: There is no such model.
     """
     _check_lines(fields)
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
@@ -153,20 +146,11 @@ def update_model(
 
 
 def delete_model(database_url: str, actor: str, ref: ModelRef) -> Model:
-    """Deletes a model. Its UUID is never used again; its name may be.
-
-    Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-        ref: Which.
-
-    Returns:
-        The model, as callers saw it.
+    """Deletes a model, and returns it as callers saw it. Its UUID is never used again; its name may be.
 
     Raises:
-        ConflictError: There is no such model, or others inherit from it.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        NotFoundError: There is no such model.
+        ConflictError: Other models inherit from it.
     """
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
         found = _existing(change, ref)
@@ -183,18 +167,15 @@ def delete_model(database_url: str, actor: str, ref: ModelRef) -> Model:
 
 
 def list_models(database_url: str, organization_id: str | None) -> list[Model]:
-    """Returns an organization's models, or for None the system models, as callers see them, in their order.
+    """Returns the models of an organization, or for None the system models, as callers see them.
 
     Raises:
-        ConflictError: There is no such organization.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        NotFoundError: There is no such organization.
     """
     with read(Database(database_url, Access.READ)) as queries:
         if organization_id is None:
             return sorted((item.model for item in queries.models().values()), key=lambda model: model.position)
-        if not queries.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+        require_organization(queries, organization_id)
         parents = {item.model.id: item.model for item in queries.models().values()}
         owned = queries.organization_models(organization_id=organization_id)
         return [inherit(own, parents[own.parent_id]) for own in owned]
@@ -204,16 +185,14 @@ def show_model(database_url: str, ref: ModelRef) -> Stored:
     """Returns a model.
 
     Raises:
-        ConflictError: There is no such model.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        NotFoundError: There is no such model.
     """
     with read(Database(database_url, Access.READ)) as queries:
         return _existing(queries, ref)
 
 
 def stored(queries: Queries, own: OrganizationModel) -> Stored:
-    """Returns an organization's model with all that it inherits."""
+    """Returns an organization's model with its parent."""
     parent = queries.model(str(own.parent_id))
     if parent is None:
         raise AssertionError("a model without its parent")
@@ -232,20 +211,13 @@ def _existing(queries: Queries, ref: ModelRef) -> Stored:
         own = next(iter(queries.organization_models(organization_id=ref.organization_id, name=ref.model)), None)
     if own is None or ref.organization_id not in (None, own.organization_id):
         whose = f" of the organization {ref.organization_id}" if ref.organization_id else ""
-        raise ConflictError(f"model {ref.model}: there is no such model{whose}")
+        raise NotFoundError(f"model {ref.model}: there is no such model{whose}")
     return stored(queries, own)
 
 
 def _check_lines(fields: Mapping[str, Any]) -> None:
     for name in LINES & fields.keys():
         check_line(name, fields[name])
-
-
-def _parent(change: Write, parent: str) -> Model:
-    sourced = change.model(parent)
-    if sourced is None:
-        raise ConflictError(f"parent {parent}: there is no such system model")
-    return sourced.model
 
 
 def _update_own(
@@ -257,7 +229,7 @@ def _update_own(
     new = dataclasses.replace(own, **fields)
     changes = difference(own, new, _OWN_FIELDS)
     if changes:
-        # What was said before the parent shrank may stay as it is.
+        # Older overrides may exceed a parent that has shrunk since.
         check_claims(new, parent, changes)
         new = dataclasses.replace(new, updated=change.now)
         _require_quota(change, new, prompt_quota)

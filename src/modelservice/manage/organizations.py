@@ -6,26 +6,34 @@ import time
 from collections.abc import Mapping, Sequence
 
 from modelservice.domain.principal import Organization
-from modelservice.errors import ConflictError
+from modelservice.errors import ConflictError, NotFoundError
 from modelservice.store.access import Access
 from modelservice.store.database import Database
-from modelservice.store.queries import read
+from modelservice.store.queries import Queries, read
 from modelservice.store.writing import write
+
+
+def require_organization(queries: Queries, organization_id: str) -> None:
+    """Checks that an organization exists.
+
+    Raises:
+        NotFoundError: It does not.
+    """
+    if not queries.organization(organization_id):
+        raise NotFoundError(f"organization {organization_id}: does not exist")
 
 
 def create_organization(database_url: str, actor: str, organization_id: str) -> Organization:
     """Creates an organization.
 
     Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-        organization_id: Its id at the identity provider, verbatim.
+        database_url: The database.
+        actor: For the audit.
+        organization_id: The id exactly as the identity provider spells it.
 
     Raises:
-        InvalidValueError: The id breaks its rule.
-        ConflictError: There is one with this id.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        InvalidValueError: The id is malformed.
+        ConflictError: The organization exists.
     """
     organization = Organization(organization_id, created=int(time.time()))
     with write(Database(database_url, Access.WRITE), organization.created, actor) as change:
@@ -39,25 +47,17 @@ def create_organization(database_url: str, actor: str, organization_id: str) -> 
 def delete_organization(
     database_url: str, actor: str, organization_id: str, *, cascade: bool
 ) -> Mapping[str, Sequence[str]]:
-    """Deletes an organization.
-
-    Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-        organization_id: Which.
-        cascade: Its keys, clients and models too. Without it, an organization that has any is not deleted.
+    """Deletes an organization and, with `cascade`, its keys, clients and models.
 
     Returns:
         What was deleted with it: the ids of its `keys` and `clients`, and the names of its `models`.
 
     Raises:
-        ConflictError: There is no such organization, or it has keys, clients or models.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        NotFoundError: There is no such organization.
+        ConflictError: It has keys, clients or models, and `cascade` is false.
     """
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
-        if not change.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: does not exist")
+        require_organization(change, organization_id)
         keys = change.keys_of(organization_id)
         clients = change.clients(organization_id)
         models = change.organization_models(organization_id=organization_id)
@@ -83,11 +83,6 @@ def delete_organization(
 
 
 def list_organizations(database_url: str) -> list[Organization]:
-    """Returns every organization, by id.
-
-    Raises:
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
-    """
+    """Returns every organization, by id."""
     with read(Database(database_url, Access.READ)) as queries:
         return queries.organizations()

@@ -1,4 +1,4 @@
-"""Finds files that more users can reach than should."""
+"""Finds files whose permissions are too wide."""
 
 from __future__ import annotations
 
@@ -15,37 +15,29 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def database_files(database_url: str) -> list[Path]:
-    """Returns the files that hold a database, or held it before a restore; none for Postgres."""
+    """Returns the files of a SQLite database, and those that restores kept. None for Postgres."""
     files = Database(database_url, Access.READ).files()
     return [*files, *sorted(files[0].parent.glob(f"{files[0].name}.before-restore-*"))] if files else []
 
 
 def exposed(database: Iterable[Path], secrets: Iterable[Path], trusted: Iterable[Path]) -> list[tuple[Path, str]]:
-    """Returns what is wrong with the permissions of files: which file, and a sentence.
-
-    A file that does not exist is left out. A symbolic link counts as what it leads to.
+    """Returns each file whose permissions are too wide, with a sentence. Missing files are skipped, links followed.
 
     Args:
-        database: The database's files (`database_files`), which are their owner's alone.
-        secrets: Private keys, and files that hold settings. The group of one that is root's may read it: so it is
-            mounted for a service that does not run as root.
-        trusted: Files that everybody may read: certificates, authorities, an issuer's keys.
+        database: Files private to their owner (`database_files`).
+        secrets: Private keys and files with settings. If root owns one, its group may read it: containers mount secrets
+            like that for a service that does not run as root.
+        trusted: Files that everybody may read: certificates, CAs, an issuer's keys.
     """
-    nobody = _OTHERS_READ | _OTHERS_WRITE
-    found = [(path, _excess(path, nobody)) for path in database]
-    found += [(path, _excess(path, nobody, of_root=nobody & ~stat.S_IRGRP)) for path in secrets]
+    any_access = _OTHERS_READ | _OTHERS_WRITE
+    found = [(path, _excess(path, any_access)) for path in database]
+    found += [(path, _excess(path, any_access, of_root=any_access & ~stat.S_IRGRP)) for path in secrets]
     found += [(path, _excess(path, _OTHERS_WRITE)) for path in trusted]
     return [(path, sentence) for path, sentence in found if sentence]
 
 
 def _excess(path: Path, unwanted: int, of_root: int | None = None) -> str:
-    """Returns a sentence about the unwanted bits that a file's mode has; empty for none.
-
-    Args:
-        path: The file.
-        unwanted: The bits.
-        of_root: The bits that a file of root's should not have, where they are others.
-    """
+    """Returns a sentence about the unwanted bits of a file's mode, or "". `of_root` replaces them for root's files."""
     try:
         found = path.stat()
     except OSError:

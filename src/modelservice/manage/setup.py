@@ -1,4 +1,4 @@
-"""What a first start needs, without a question, and as often as one likes."""
+"""Prepares a database for the first start. Can be repeated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelservice.domain.principal import MODELS_READ
-from modelservice.errors import ConflictError
+from modelservice.errors import FileError
 from modelservice.manage.catalogue_file import read_file
 from modelservice.manage.keys import create_key
 from modelservice.manage.maintenance import migrate
@@ -19,11 +19,11 @@ from modelservice.store.schema import Migration
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """What was made.
+    """What was created.
 
     Attributes:
         schema: The schema's version before and after.
-        imported: What the import of a catalogue file did; or, for the documented catalogue, whether it was imported.
+        imported: The report for a catalogue file; for the documented catalogue, whether it was imported.
         organization: Whether the organization was created.
         key: Whether the key was created.
     """
@@ -37,21 +37,19 @@ class SetUp:
 def set_up(
     database_url: str, actor: str, catalogue: Path | None, organization_id: str | None, key_file: Path | None
 ) -> SetUp:
-    """Migrates the database, imports a catalogue, and makes an organization with a key.
+    """Migrates the database, imports a catalogue, and creates an organization with a key.
 
     Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-        catalogue: The catalogue file, imported each time; None for the documented one, where there never was a model.
-        organization_id: Created if it does not exist; None for none.
-        key_file: Gets a key of the organization, which may read, and can be read by its owner alone. One that exists
-            is left as it is.
+        database_url: The database.
+        actor: For the audit.
+        catalogue: File to import every time; None imports the documented catalogue unless there ever was a model.
+        organization_id: Created unless it exists; None for none.
+        key_file: File for a new key of the organization with `models:read`, private to its owner. A file with content
+            is not changed.
 
     Raises:
         InvalidCatalogueError: The catalogue cannot be imported.
-        ConflictError: The key file cannot be written.
-        SchemaMismatchError: The database holds something else, or a newer version's schema. It was not touched.
-        DatabaseUnavailableError: The database cannot be reached, or refuses.
+        FileError: The key file cannot be written.
     """
     schema = migrate(database_url)
     imported: ImportReport | bool
@@ -68,22 +66,22 @@ def set_up(
 
 
 def _write_key(database_url: str, actor: str, organization_id: str, key_file: Path) -> bool:
-    """Creates a key and writes it to a file. Returns False if the file holds one already."""
+    """Creates a key and writes it to a file. Returns False if the file has content."""
     if key_file.exists() and key_file.stat().st_size:
         return False
-    # The file first: a key that cannot be written down would be lost.
+    # The file is opened first: a key that cannot be written would be lost.
     try:
-        # Neither what a link leads to, nor what somebody waits at the other end of.
+        # Neither follow a symbolic link nor wait for the reader of a FIFO.
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
         with os.fdopen(os.open(key_file, flags, 0o600), "w", encoding="utf-8") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-                raise ConflictError(f"key file {key_file}: belongs to another user, or is no file: remove it first")
+                raise FileError(f"key file {key_file}: must be a regular file of this user: remove it first")
             os.fchmod(file.fileno(), 0o600)
             key = create_key(
                 database_url, actor, organization_id, scopes={MODELS_READ}, name=f"init: {key_file.name}"[:200]
             )
             file.write(f"{key.text}\n")
     except OSError as error:
-        raise ConflictError(f"key file {key_file}: {error.strerror}") from None
+        raise FileError(f"key file {key_file}: {error.strerror}") from None
     return True

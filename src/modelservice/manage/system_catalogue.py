@@ -1,4 +1,4 @@
-"""The catalogue of system models, from a file to the database and back."""
+"""Imports and exports the catalogue of system models."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from modelservice.store.queries import read
 from modelservice.store.sources import Sourced
 from modelservice.store.writing import Write, write
 
-# Who said a value. What `models update` said outlasts every import, and the documented catalogue every other file.
+# Sources of values. `models update` outranks every import, the documented catalogue every other file.
 UPDATED: Final = "update"
 DOCUMENTED: Final = "documented"
 FILE: Final = "file"
 
 
 def rank(source: str | None) -> int:
-    """Returns how much a source counts: a value gives way to one whose source counts as much or more."""
+    """Returns a source's rank. A value is replaced by one whose source has the same rank or a higher one."""
     return {UPDATED: 2, DOCUMENTED: 1}.get(source or "", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """A value of a file that gave way to another: which, and to whose."""
+    """A value of a file that another source overrides."""
 
     model: str
     field: str
@@ -54,13 +54,13 @@ class ImportReport:
     """What an import did, or would do, by model name.
 
     Attributes:
-        added: Models that were not there.
-        changed: Models that were, with what is different.
-        unchanged: Models that were there just so.
-        removed: Models that the source brought once, and brings no more.
-        disabled: The same, when organizations' models inherit from them.
-        not_taken: Values that gave way to others.
-        held: Entries left alone because an organization has a model of their name, each with that organization.
+        added: New models.
+        changed: Changed models, with the differences.
+        unchanged: Models that are the same.
+        removed: Models that the source added once and no longer contains.
+        disabled: The same, if organizations' models inherit from them.
+        not_taken: Values that other sources override.
+        held: Skipped entries whose name an organization's model has, with that organization.
     """
 
     added: list[str] = field(default_factory=list)
@@ -90,26 +90,24 @@ def import_catalogue(
     dry_run: bool = False,
     leave_held: bool = False,
 ) -> ImportReport:
-    """Adds the models, or changes those whose names are there: all of them or, on any error, none.
+    """Adds or changes models: all of them or, on any error, none.
 
-    Importing the same entries again changes nothing. A field that the source said once, and says no more, gets its
+    Importing the same entries again changes nothing. A field that the source set once, and no longer sets, gets its
     default.
 
     Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
+        database_url: The database.
+        actor: For the audit.
         entries: The models (`catalogue_file`).
-        source: Names the file, for good: what is said later under the same name replaces what it said before.
-        prune: Whether models that the source brought, and that are not among the entries, are removed.
-        dry_run: Only says what would be done.
-        leave_held: Whether an entry whose name an organization's model has is left alone, instead of an error.
+        source: Name recorded with each value. A later import under the same name replaces the values of an earlier one.
+        prune: Remove models that the source added and that are not among the entries.
+        dry_run: Return the report, and change nothing.
+        leave_held: Skip an entry whose name an organization's model has, instead of raising.
 
     Raises:
         InvalidValueError: The source has a control character.
-        InvalidCatalogueError: Some entries cannot be imported: a value is wrong, a UUID belongs to another model, an
-            organization has a model of the name. Every one is named.
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
+        InvalidCatalogueError: Some entries cannot be imported: a value is wrong, a UUID belongs to another model, or an
+            organization has a model of the name. It names all of them.
     """
     check_line("source", source)
     wanted = checked(entries)
@@ -124,19 +122,7 @@ def import_catalogue(
 
 
 def load_documented(database_url: str, actor: str) -> bool:
-    """Imports the documented catalogue into a database that never had a model.
-
-    Args:
-        database_url: Where.
-        actor: Who does it, for the audit.
-
-    Returns:
-        Whether it had none.
-
-    Raises:
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
-    """
+    """Imports the documented catalogue, unless the database ever had a model. Returns whether it was imported."""
     wanted = checked(documented())
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
         if change.last_position():
@@ -146,22 +132,12 @@ def load_documented(database_url: str, actor: str) -> bool:
 
 
 def export_catalogue(database_url: str) -> list[dict[str, Any]]:
-    """Returns the entries of every system model, in catalogue order. Importing them again changes nothing.
-
-    Raises:
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
-    """
+    """Returns an entry for every system model, in catalogue order. Importing them again changes nothing."""
     return [entry_of(item) for item in list_catalogue(database_url)]
 
 
 def list_catalogue(database_url: str) -> list[Sourced]:
-    """Returns every system model, in catalogue order.
-
-    Raises:
-        SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database refuses.
-    """
+    """Returns every system model, in catalogue order."""
     with read(Database(database_url, Access.READ)) as queries:
         return sorted(queries.models().values(), key=lambda item: item.model.position)
 

@@ -1,4 +1,4 @@
-"""Files that anybody may have written: read within bounds, which are checked before anything is built of them."""
+"""Reads untrusted files. Bounds are checked before any value is built."""
 
 from __future__ import annotations
 
@@ -10,28 +10,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-# LiteLLM's catalogue has 2 MB and 135,000 values, an export of 5,000 models 2 MB and 110,000; prompts may be long.
+# LiteLLM's catalogue has 2 MB and 135,000 values, an export of 5,000 models 2 MB and 110,000. Prompts can be long.
 BYTES_MAX: Final = 64 * 1024 * 1024
 VALUES_MAX: Final = 2_000_000
 # A model's metadata has at most 30 levels.
 DEPTH_MAX: Final = 64
-# Longer ones are beyond every bound, and Python refuses to read very long ones.
+# Longer integers exceed every bound, and Python refuses very long ones.
 _DIGITS_MAX: Final = 20
-# Takes one pass over any text: nothing matched is given back, and an unclosed string ends with the text.
+# Runs in linear time: it never backtracks, and an unclosed string ends with the text.
 _JSON_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _NO_BRACKETS: Final = re.compile(r"[^\[\]{}]+")
 
 
 class UnusableFileError(ValueError):
-    """A file cannot be read, or is beyond a bound. The text says what is wrong, and follows the file's name."""
+    """A file cannot be read, or exceeds a bound. The caller prefixes the text with the file's name."""
 
 
 class Repeated(dict[str, Any]):
-    """An object some of whose names appear more than once in the file.
-
-    Attributes:
-        earlier: Their members but the last.
-    """
+    """An object with names that appear more than once in the file. `earlier` has their members but the last."""
 
     def __init__(self, members: Mapping[str, Any], earlier: list[tuple[str, Any]]) -> None:
         super().__init__(members)
@@ -41,12 +37,8 @@ class Repeated(dict[str, Any]):
 def read_text(path: Path, most: int = BYTES_MAX) -> str:
     """Returns the text of a regular file: UTF-8, with or without a byte order mark.
 
-    Args:
-        path: The file. Of a FIFO or a device nothing is read.
-        most: How many bytes it may have.
-
     Raises:
-        UnusableFileError: It cannot be read, is larger, or is not UTF-8.
+        UnusableFileError: It cannot be read, has more than `most` bytes, is not UTF-8, or is a FIFO or a device.
     """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
@@ -64,10 +56,10 @@ def read_text(path: Path, most: int = BYTES_MAX) -> str:
 
 
 def parse_json(text: str) -> Any:  # noqa: ANN401  (JSON)
-    """Returns what a JSON text stands for. An object in it with a name twice is a `Repeated`.
+    """Returns the value of a JSON text. Objects with repeated names are `Repeated`.
 
     Raises:
-        UnusableFileError: It is not JSON, or beyond a bound.
+        UnusableFileError: It is not JSON, or exceeds a bound.
     """
     marks = _JSON_STRING.sub("", text)
     require_values(sum(map(marks.count, ",:[{")))
@@ -82,7 +74,7 @@ def parse_json(text: str) -> Any:  # noqa: ANN401  (JSON)
 
 
 def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Returns the object that has these members: a `Repeated` when a name appears more than once."""
+    """Returns the object with these members: a `Repeated` if a name appears more than once."""
     content = dict(pairs)
     if len(content) == len(pairs):
         return content
@@ -91,27 +83,19 @@ def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def require_values(count: int) -> None:
-    """Checks how many values and names there are.
-
-    Raises:
-        UnusableFileError: There are too many.
-    """
+    """Raises UnusableFileError if there are too many values and names."""
     if count > VALUES_MAX:
         raise UnusableFileError(f"has more than {VALUES_MAX} values")
 
 
 def require_depth(depth: int) -> None:
-    """Checks how deep something is nested.
-
-    Raises:
-        UnusableFileError: It is too deep.
-    """
+    """Raises UnusableFileError if values are nested too deep."""
     if depth > DEPTH_MAX:
         raise UnusableFileError(f"is nested deeper than {DEPTH_MAX} levels")
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    # Opening a FIFO otherwise waits for somebody to write into it.
+    # Otherwise opening a FIFO waits for a writer.
     return os.open(path, flags | os.O_NONBLOCK)
 
 

@@ -1,7 +1,7 @@
-"""YAML as far as a catalogue needs it: one document of plain values, without anchors, aliases, merges and tags.
+"""A subset of YAML for catalogues: one document of plain values, without anchors, aliases, merges and tags.
 
-Values are built from the parser's events, so nothing is built that is beyond a bound. PyYAML's own loader builds all
-nodes first, and then makes gigabytes of a few hundred bytes with aliases.
+Values are built from the parser's events, with bounds checked first. PyYAML's own loader builds all nodes before, and
+expands a few hundred bytes of aliases to gigabytes.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import yaml
 
 from modelservice.manage.untrusted_files import UnusableFileError, object_of, require_depth, require_values
 
-# libyaml is ten times as fast as Python alone.
+# libyaml is ten times as fast as the Python loader.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVER: Final[Any] = yaml.resolver.Resolver()
 _CONSTRUCTOR: Final = yaml.constructor.SafeConstructor()
 _TAG: Final = "tag:yaml.org,2002:"
-# How plain scalars are read (YAML 1.1). What is not among them is a text, as a date is in JSON.
+# Types of plain scalars (YAML 1.1). All others, such as dates, are strings.
 _READ: Final[Mapping[str, Callable[[yaml.ScalarNode], Any]]] = {
     f"{_TAG}null": _CONSTRUCTOR.construct_yaml_null,
     f"{_TAG}bool": _CONSTRUCTOR.construct_yaml_bool,
     f"{_TAG}int": _CONSTRUCTOR.construct_yaml_int,
     f"{_TAG}float": _CONSTRUCTOR.construct_yaml_float,
 }
-# Longer ones are beyond every bound, and reading one with colons (1:30:00) takes the square of its length.
+# Longer numbers exceed every bound, and parsing one with colons (1:30:00) takes quadratic time.
 _NUMBER_CHARACTERS_MAX: Final = 40
 _MERGE: Final = "<<"
 
 
 def parse_yaml(text: str) -> Any:  # noqa: ANN401  (YAML)
-    """Returns what a YAML text stands for, None for nothing. A mapping in it with a key twice is a `Repeated`.
+    """Returns the value of a YAML text, None if it is empty. Mappings with repeated keys are `Repeated`.
 
     Raises:
-        UnusableFileError: It is not YAML, has what a catalogue does not need, or is beyond a bound.
+        UnusableFileError: It is not YAML, uses a feature outside the subset, or exceeds a bound.
     """
     try:
         return _Document(yaml.parse(text, Loader=_LOADER)).content()
@@ -76,7 +76,7 @@ class _Document:
         return object_of([(self._key(key), self._value(next(self._events), depth + 1)) for key in keys])
 
     def _key(self, event: Any) -> str:  # noqa: ANN401
-        # As it is written: `no` is a name there, and no truth value.
+        # Verbatim: as a key, `no` is a name, not a boolean.
         if not isinstance(event, yaml.ScalarEvent) or event.tag is not None or event.anchor is not None:
             raise _refused(event, "a key: must be a plain text")
         if event.value == _MERGE and event.implicit[0]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from modelservice.database_url import printable, without_secrets
-from modelservice.errors import ConflictError, DatabaseUnavailableError, DefectError
+from modelservice.errors import DatabaseUnavailableError, DefectError, FileError
 from modelservice.store import sqlite
 from modelservice.store.access import Access
 from modelservice.store.defects import is_defect
@@ -108,10 +108,10 @@ class Database:
             otherwise: What to do where it is Postgres.
 
         Raises:
-            ConflictError: It is Postgres.
+            FileError: It is Postgres.
         """
         if not self._is_sqlite:
-            raise ConflictError(f"{self.name}: is Postgres: {otherwise}")
+            raise FileError(f"{self.name}: is Postgres: {otherwise}")
         return Path(self._url.database or "").resolve()
 
     def files(self) -> list[Path]:

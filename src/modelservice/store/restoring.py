@@ -25,7 +25,7 @@ from sqlalchemy import Connection, select
 
 from modelservice import private_files
 from modelservice.domain.text import printable
-from modelservice.errors import ConflictError, DatabaseUnavailableError, SchemaMismatchError
+from modelservice.errors import ConflictError, DatabaseUnavailableError, FileError, SchemaMismatchError
 from modelservice.store import schema
 from modelservice.store.access import LOCK_TIMEOUT, Access
 from modelservice.store.checking import schema_problem
@@ -98,20 +98,20 @@ def restore(url: str, backup: Path, actor: str, now: int) -> Restored:
         now: In Unix seconds.
 
     Raises:
-        ConflictError: The database is Postgres; the backup is the database itself; the database is damaged, and another
-            process has it open; or a file cannot be written.
+        FileError: The database is Postgres; the backup is the database itself; or a file cannot be written.
+        ConflictError: The database is damaged, and another process has it open.
         SchemaMismatchError: The backup, or the database, is somebody else's; or the backup is newer than this version.
         DatabaseUnavailableError: The backup is damaged or no database, or the database cannot be written now.
     """
     live = Database(url, Access.CREATE)
     path = live.file("restore it with pg_restore")
     if not path.parent.is_dir():
-        raise ConflictError(f"{path.parent}: is no folder: make it first")
+        raise FileError(f"{path.parent}: is no folder: make it first")
     if not backup.is_file():
-        raise ConflictError(f"{backup}: is no file: name a backup")
+        raise FileError(f"{backup}: is no file: name a backup")
     try:
         if any(backup.samefile(file) for file in files_of(path) if file.exists()):
-            raise ConflictError(f"{backup}: is the database itself: name a backup")
+            raise FileError(f"{backup}: is the database itself: name a backup")
         with _made_ready(backup, path, actor, now) as ready:
             if path.exists():
                 try:
@@ -121,7 +121,7 @@ def restore(url: str, backup: Path, actor: str, now: int) -> Restored:
                         raise
             return _replace(path, ready)
     except OSError as error:
-        raise ConflictError(f"{error.filename or path}: {error.strerror}") from None
+        raise FileError(f"{error.filename or path}: {error.strerror}") from None
 
 
 @contextlib.contextmanager

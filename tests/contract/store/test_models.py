@@ -9,7 +9,7 @@ import pytest
 
 from modelservice.domain.model import Model
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
-from modelservice.errors import ConflictError, InvalidValueError
+from modelservice.errors import ConflictError, InvalidValueError, NotFoundError
 from modelservice.manage.auditing import list_audit
 from modelservice.manage.explain import explain
 from modelservice.manage.keys import create_key, list_keys, revoke_key, rotate_key
@@ -74,9 +74,9 @@ def test_a_name_is_free_for_another_organization_but_not_a_system_models(url: st
 @pytest.mark.parametrize(
     ("organization", "parent", "fields", "error", "sentence"),
     [
-        ("none", "gpt-4o", {}, ConflictError, "organization none: does not exist"),
-        ("acme", "none", {}, ConflictError, "parent none: there is no such system model"),
-        ("acme", str(uuid4()), {}, ConflictError, "there is no such system model"),
+        ("none", "gpt-4o", {}, NotFoundError, "organization none: does not exist"),
+        ("acme", "none", {}, NotFoundError, "parent none: there is no such system model"),
+        ("acme", str(uuid4()), {}, NotFoundError, "there is no such system model"),
         ("acme", "gpt-4o", {"context_window": 128_001}, InvalidValueError, "must be at most 128000, gpt-4o's"),
         ("acme", "gpt-4o", {"name": "a b"}, InvalidValueError, "model name 'a b'"),
         ("acme", "gpt-4o", {"system_prompt": "ü" * 501}, InvalidValueError, "1002 bytes: must have at most 1000"),
@@ -97,7 +97,7 @@ def test_a_parent_must_be_a_system_model(url: str) -> None:
     child = create(url, name="child")
 
     for parent in ("child", str(child.id)):
-        with pytest.raises(ConflictError, match="there is no such system model"):
+        with pytest.raises(NotFoundError, match="there is no such system model"):
             create(url, parent=parent)
 
 
@@ -155,7 +155,7 @@ def test_a_deleted_model_frees_its_name_and_not_its_uuid(url: str) -> None:
     first = create(url, name="bot")
     delete_model(url, "test", ModelRef("bot", "acme"))
 
-    with pytest.raises(ConflictError, match="there is no such model"):
+    with pytest.raises(NotFoundError, match="there is no such model"):
         show_model(url, ModelRef(str(first.id)))
     second = create(url, name="bot")
     assert first.id != second.id
@@ -193,7 +193,7 @@ def test_a_model_is_meant_by_name_or_uuid(url: str) -> None:
         for ref in (ModelRef("bot", "acme"), ModelRef(str(bot.id)), ModelRef(str(bot.id).upper(), "acme"))
     }
     for ref in (ModelRef("bot"), ModelRef("bot", "rival"), ModelRef(str(bot.id), "rival"), ModelRef("gpt-4o", "acme")):
-        with pytest.raises(ConflictError, match="there is no such model"):
+        with pytest.raises(NotFoundError, match="there is no such model"):
             show_model(url, ref)
 
 
@@ -210,7 +210,7 @@ def test_an_organization_with_keys_or_models_is_deleted_only_with_them(url: str)
     # Its id is free again, and nothing of the old one comes back with it.
     create_organization(url, "test", "acme")
     assert ([], []) == (list_models(url, "acme"), list_keys(url))
-    with pytest.raises(ConflictError, match="does not exist"):
+    with pytest.raises(NotFoundError, match="does not exist"):
         revoke_key(url, "test", key.id)
 
 
@@ -290,11 +290,11 @@ def test_explain_says_where_each_value_comes_from(url: str) -> None:
     assert (500, "limited by gpt-4o (models update); own is 1000") == bot["context_window"]
     assert (("soc2",), "own") == bot["compliance"]
     assert (16_384, "inherited from gpt-4o (catalogue documented)") == bot["max_tokens_per_request"]
-    assert (None, "inherited from gpt-4o (nobody said)") == bot["description"]
+    assert (None, "inherited from gpt-4o (not set)") == bot["description"]
     assert (True, "derived from capabilities") == bot["supports_vision"]
     assert ("someone", "models update") == base["provider"]
     assert (0.03, "catalogue documented") == base["cost_per_1k_tokens"]
-    assert (None, "nobody said") == base["credit_multiplier"]
+    assert (None, "not set") == base["credit_multiplier"]
     assert ("modelperm-abc123", "given") == base["permission"]
 
 
@@ -310,16 +310,16 @@ def test_explain_says_who_sees_a_model_and_why(url: str) -> None:
         return found.visible, found.listed, found.rule
 
     belongs = "it belongs to acme"
-    assert (True, True, f"{belongs}, for whom the caller reads") == rule("bot", "acme")
+    assert (True, True, f"{belongs}, which the caller reads for") == rule("bot", "acme")
     assert rule("bot", "acme") == rule(str(bot.id), key=reader.id)
-    assert (False, False, f"{belongs}, and the caller reads for rival") == rule("bot", "rival")
-    assert (False, False, f"{belongs}, and the caller reads for no organization") == rule(str(bot.id))
+    assert (False, False, f"{belongs}, but the caller reads for rival") == rule("bot", "rival")
+    assert (False, False, f"{belongs}, but the caller reads for no organization") == rule(str(bot.id))
     assert (False, False, f"the key {without.id} lacks the scope models:read") == rule("bot", key=without.id)
     assert (False, False, f"the key {revoked.id} is revoked or expired") == rule("bot", key=revoked.id)
     assert (False, False, "there is no such model") == rule("none", "acme")
     update(url, "gpt-4o", enabled=False)
-    assert (True, False, f"{belongs}, for whom the caller reads; it is not listed: gpt-4o is disabled") == rule(
+    assert (True, False, f"{belongs}, which the caller reads for; it is not listed: gpt-4o is disabled") == rule(
         "bot", "acme"
     )
-    with pytest.raises(ConflictError, match="organization none: does not exist"):
+    with pytest.raises(NotFoundError, match="organization none: does not exist"):
         rule("bot", "none")

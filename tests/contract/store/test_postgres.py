@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelservice.domain.principal import Organization
-from modelservice.errors import ConflictError, DatabaseUnavailableError, SchemaMismatchError
+from modelservice.errors import DatabaseUnavailableError, FileError, SchemaMismatchError
 from modelservice.manage.maintenance import backup, migrate, restore
 from modelservice.manage.organizations import create_organization
 from modelservice.store.access import Access
@@ -122,9 +122,9 @@ def test_somebody_elses_database_is_not_touched(cluster: Cluster) -> None:
 
 def test_a_backup_is_pg_dumps_and_pg_restores(cluster: Cluster, tmp_path: Path) -> None:
     url = cluster.database()
-    with pytest.raises(ConflictError, match=r": is Postgres: back it up with pg_dump$"):
+    with pytest.raises(FileError, match=r": is Postgres: back it up with pg_dump$"):
         backup(url, tmp_path / "file")
-    with pytest.raises(ConflictError, match=r": is Postgres: restore it with pg_restore$"):
+    with pytest.raises(FileError, match=r": is Postgres: restore it with pg_restore$"):
         restore(url, "test", tmp_path / "file")
 
 

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from modelservice.domain.principal import MODELS_READ, Organization
-from modelservice.errors import ConflictError, DatabaseUnavailableError
+from modelservice.errors import ConflictError, DatabaseUnavailableError, NotFoundError
 from modelservice.manage import maintenance as manage_database
 from modelservice.manage.keys import create_key, revoke_key
 from modelservice.manage.organizations import create_organization, list_organizations
@@ -87,9 +87,9 @@ def test_a_write_that_changes_nothing_takes_no_revision(url: str) -> None:
     load_documented(url, "test")
     with pytest.raises(ConflictError, match="organization acme: exists already"):
         create_organization(url, "test", "acme")
-    with pytest.raises(ConflictError, match="organization nobody: does not exist"):
+    with pytest.raises(NotFoundError, match="organization nobody: does not exist"):
         create_key(url, "test", "nobody", scopes=())
-    with pytest.raises(ConflictError, match="key nothing: does not exist"):
+    with pytest.raises(NotFoundError, match="key nothing: does not exist"):
         revoke_key(url, "test", "nothing")
 
     assert read_changes(Database(url, Access.READ), held) is None

@@ -1,1 +1,1 @@
-"""Catalogues that others publish, in our own words: nothing invented, nothing lost without a reason."""
+"""Converts published catalogues of other projects. Nothing is invented, and every loss has a reason."""

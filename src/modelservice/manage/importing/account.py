@@ -1,4 +1,4 @@
-"""What became of each entry of somebody else's catalogue."""
+"""Accounts for each entry of an imported catalogue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from modelservice.manage.importing.reading import LEFT_OUT, Reader
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was not simply taken as it stands.
+    """A value or an entry that was left out, guessed or is unknown.
 
     Attributes:
         model: The entry.
@@ -49,11 +49,11 @@ class Selection:
     patterns: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Says whether it leaves anything out."""
+        """Returns whether anything is left out."""
         return bool(self.providers or self.patterns)
 
     def takes(self, name: str, provider: object) -> bool:
-        """Says whether an entry is wanted."""
+        """Returns whether an entry is selected."""
         if self.providers and provider not in self.providers:
             return False
         return not self.patterns or any(fnmatchcase(name, pattern) for pattern in self.patterns)
@@ -61,7 +61,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An entry as it stands in the file.
+    """An entry of the file.
 
     Attributes:
         name: The id that it would have.
@@ -78,12 +78,12 @@ class Found:
 
 @dataclass(slots=True)
 class Conversion:
-    """A file in our own words. `total` is `entries`, those left out, and `not_selected` together.
+    """A converted file. `total` is `entries`, those left out, and `not_selected` together.
 
     Attributes:
         entries: What can be imported, in the file's order.
         total: How many entries the file has.
-        not_selected: How many of them nobody asked for.
+        not_selected: How many of them the selection leaves out.
         findings: What was left out, guessed or is unknown.
         without_place: The file's fields for which a model has none, and how many entries have each.
     """
@@ -99,7 +99,7 @@ Convert = Callable[[Entry, Reader], None]
 
 
 def converted(found: Iterable[Found], selection: Selection, convert: Convert) -> Conversion:
-    """Returns a file's entries in our own words, and an account of them all.
+    """Converts a file's entries, and accounts for all of them.
 
     Args:
         found: The entries.
@@ -135,7 +135,7 @@ def _refusal(item: Found, names: Collection[str]) -> str | None:
     if not isinstance(item.content, dict):
         return "must be an object"
     if "*" in item.name:
-        return "its name has a '*': it stands for many models"
+        return "its name has a '*': it matches many models"
     if not is_model_name(item.name):
         return f"its name must be {NAME_RULE}"
     if item.name in names:

@@ -1,4 +1,4 @@
-"""The formats of others' catalogues: one row each."""
+"""The formats of imported catalogues: one row each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMATS: Final = {
     "litellm": _Format(litellm.find, litellm.convert),
     "models.dev": _Format(models_dev.find, models_dev.convert),
 }
-# Each is also the source of what it brings, unless somebody names another.
+# Each is also the default name of the source.
 NAMES: Final = tuple(_FORMATS)
 
 
@@ -32,13 +32,13 @@ def read(
     selection: Selection,
     tracked: Callable[[list[Found]], Iterable[Found]] = iter,
 ) -> Conversion:
-    """Returns a file in our own words.
+    """Converts a file.
 
     Args:
         path: The file; with `models.dev`, or a folder.
         name: The format.
         selection: Which entries are wanted.
-        tracked: Goes through the entries, and shows how far it is.
+        tracked: Iterates over the entries and shows the progress.
 
     Raises:
         InvalidCatalogueError: It cannot be read, no entry fits the selection, or none that does can be a model.

@@ -36,7 +36,7 @@ def convert(entry: Entry, reader: Reader) -> None:
     """Adds to an entry what the file's entry says."""
     reader.pass_over(_PROVIDER)
     entry["display_name"] = entry["name"]
-    reader.note(GUESSED, "display_name", "there is none: the id")
+    reader.note(GUESSED, "display_name", "missing: the id is used")
     _limits(entry, reader)
     metadata: dict[str, object] = {
         **take_prices(entry, reader, "input_cost_per_token", "output_cost_per_token", _PER_1K)

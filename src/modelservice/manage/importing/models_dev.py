@@ -46,7 +46,7 @@ def convert(entry: Entry, reader: Reader) -> None:
     name = reader.name("name", "display_name")
     entry["display_name"] = name or entry["name"]
     if not name:
-        reader.note(GUESSED, "display_name", "there is none: the id")
+        reader.note(GUESSED, "display_name", "missing: the id is used")
     _limits(entry, reader)
     cost = reader.part("cost", "cost_per_1k_tokens")
     prices = take_prices(entry, cost, "input", "output", _PER_1K)

@@ -119,6 +119,6 @@ def _omit(content: dict[str, Any], path: Iterable[str]) -> None:
         inner = content.get(key)
         if not isinstance(inner, dict):
             return
-        # The base is read anew for each model: nothing else holds this object.
+        # The base is read again for each model: nothing else holds this object.
         content = inner
     content.pop(last, None)

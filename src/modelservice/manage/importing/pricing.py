@@ -24,13 +24,13 @@ def take_prices(entry: Entry, reader: Reader, input_key: str, output_key: str, f
     prices = {key: reader.price(key, _FIELD) for key in (input_key, output_key)}
     stated = {key: price for key, price in prices.items() if price is not None}
     if reader.lost(input_key, output_key):
-        reader.note(UNKNOWN, _FIELD, "one of its prices cannot be taken")
+        reader.note(UNKNOWN, _FIELD, "one of its prices is unusable")
     elif input_key in stated:
         # In decimal, as a person would reckon it: 1.5e-07 times 1,000 is 0.00015.
         entry[_FIELD] = float(Decimal(repr(max(stated.values()))) * factor)
     elif stated:
         # Input is charged by the second, image or query: an output price of zero does not make it free.
-        reader.note(UNKNOWN, _FIELD, "an output price alone")
+        reader.note(UNKNOWN, _FIELD, "only an output price")
     else:
         reader.note(UNKNOWN, _FIELD, "no price for tokens")
     return stated

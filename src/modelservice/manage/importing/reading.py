@@ -1,4 +1,4 @@
-"""Values of a file that others write. What cannot be taken is left out by itself: nothing else is lost with it."""
+"""Reads values of an untrusted file. An unusable value is left out without its neighbours."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEFT_OUT: Final = "left out"
 GUESSED: Final = "guessed"
 UNKNOWN: Final = "unknown"
 
-AGAIN: Final = "stands there again: the last one counts"
+AGAIN: Final = "appears again: the last one counts"
 
 T = TypeVar("T")
 Note = Callable[..., None]
@@ -51,7 +51,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def members(content: dict[str, Any]) -> list[tuple[str, Any, bool]]:
-    """Returns an object's names and values as they stand in the file, and whether a later one counts instead."""
+    """Returns an object's names and values in the file's order, and whether a later one replaces them."""
     earlier = content.earlier if isinstance(content, Repeated) else []
     return [(name, value, True) for name, value in earlier] + [(*item, False) for item in content.items()]
 
@@ -84,15 +84,15 @@ class Reader:
         self._repeated = {name for name, _ in content.earlier} if isinstance(content, Repeated) else set()
 
     def states(self, key: str) -> bool:
-        """Says whether something stands there, be it what cannot be taken."""
+        """Returns whether the name is present, even with an unusable value."""
         return self._content.get(key) is not None
 
     def lost(self, *keys: str) -> bool:
-        """Says whether one of these was read, and could not be taken."""
+        """Returns whether one of these was read and was unusable."""
         return not self._lost.isdisjoint(keys)
 
     def pass_over(self, key: str) -> None:
-        """Takes it as read: it was, elsewhere."""
+        """Marks a name as read elsewhere."""
         self._read.add(key)
 
     def number(self, key: str, field: str) -> int | None:
@@ -133,7 +133,7 @@ class Reader:
         return Reader(self._taken(key, field, _part, "must be an object") or {}, self.note, f"{self._path}{key}.")
 
     def unread(self) -> set[str]:
-        """Returns the names that nobody asked for."""
+        """Returns the names that were not read."""
         return self._content.keys() - self._read
 
     def _taken(self, key: str, field: str, own: Callable[[Any], T], rule: str) -> T | None:

@@ -1,4 +1,4 @@
-"""What an import of somebody else's catalogue did, in so few lines that people read them."""
+"""Summarizes an import in a few lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from modelservice.manage.importing.account import Conversion, Finding
 from modelservice.manage.importing.reading import GUESSED, LEFT_OUT
 from modelservice.manage.system_catalogue import ImportReport
 
-# Those that a catalogue of somebody else's may state, in the order in which they are shown.
+# Fields that an imported catalogue may state, in the order of the table.
 _FIELDS: Final = (
     "display_name",
     "context_window",
@@ -47,7 +47,7 @@ class Summary:
 
 
 def summary(conversion: Conversion, report: ImportReport) -> Summary:
-    """Returns what an import did, or would do.
+    """Returns the summary of an import.
 
     Args:
         conversion: What was made of the file.
