@@ -116,7 +116,7 @@ def render(edge: Edge, found_at: Path, admin: Administration, *, platform: str =
 
 
 def _log_budget(lines_per_second: int) -> dict[str, Any]:
-    """Returns the log budget: the package's, with a limit of its own. 0 disables the limit."""
+    """Returns the package's log budget with another limit. 0 disables the limit."""
     text = (resources.files("modelservice.edge") / LOG_BUDGET).read_text(encoding="utf-8")
     budget: dict[str, Any] = yaml.safe_load(text)
     lines = lines_per_second or _UNLIMITED_LINES
