@@ -86,7 +86,8 @@ $(IMAGE): $(PROTOS:%=proto/%) $(VENV)/tests-installed
 .PHONY: generate
 generate: OUT ?= src
 generate: DOCS_OUT ?= docs
-generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/, and the tables of the manual
+generate: ENVOY_OUT ?= envoy.yaml
+generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/, the manual's tables, and envoy.yaml
 	@mkdir -p $(OUT)/modelservice/edge
 	$(call PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
 	$(call PROTOC) --plugin=$(BIN)/protoc-gen-mypy_grpc --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) \
@@ -95,17 +96,19 @@ generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/
 		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
 	PYTHONPATH=proto/tools $(BIN)/python -m openapi $(IMAGE) tests/testdata $(OUT)/modelservice/edge/openapi.json
 	PYTHONPATH=proto/tools $(BIN)/python -m manual $(IMAGE) docs $(DOCS_OUT)
+	PYTHONPATH=proto/tools $(BIN)/python -m envoy_yaml $(ENVOY_OUT)
 
 .PHONY: drift
 drift: OUT := $(VENV)/generated
 drift: $(IMAGE)
 	@rm -rf $(OUT)
-	@$(MAKE) --no-print-directory generate OUT=$(OUT) DOCS_OUT=$(OUT)/docs >/dev/null
+	@$(MAKE) --no-print-directory generate OUT=$(OUT) DOCS_OUT=$(OUT)/docs ENVOY_OUT=$(OUT)/envoy.yaml >/dev/null
 	@cd src/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > ../../$(OUT)/committed
 	@cd $(OUT)/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > ../made
 	@diff $(OUT)/committed $(OUT)/made
 	@while read -r file; do cmp "src/modelservice/$$file" "$(OUT)/modelservice/$$file" || exit 1; done < $(OUT)/made
 	@diff -r -x '*.svg' docs $(OUT)/docs || { echo "tables in docs/ differ from the code: run \`make generate\`"; exit 1; }
+	@cmp envoy.yaml $(OUT)/envoy.yaml || { echo "envoy.yaml differs from its template: run \`make generate\`"; exit 1; }
 	@echo "generated files are up to date"
 
 # The newest release, with which today's API must be compatible. RestService is Envoy's alone, and may change.

@@ -26,7 +26,6 @@ def test_the_wheel_carries_everything(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        assert (ROOT / "envoy.yaml").read_bytes() == archive.read("modelservice/edge/envoy.yaml")
     tracked = subprocess.run(
         ["git", "ls-files", "src/modelservice"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.splitlines()

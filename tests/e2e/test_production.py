@@ -11,8 +11,7 @@ import threading
 
 import pytest
 
-from modelservice.edge.access_log import BUDGET
-from modelservice.edge.configuration import _FILES, CONFIGURATION
+from modelservice.edge.configuration import CONFIGURATION, COPIED, LOG_BUDGET
 from modelservice.manage.keys import list_keys
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
@@ -159,7 +158,7 @@ def test_the_wheel_alone_serves_migrates_and_writes_envoys_configuration(place: 
     assert 0 == run("init", "--organization", "acme", "--key-file", "key").returncode
     assert 0 == run("envoy-config", "--out", "edge").returncode
     made = {file.name for file in (place.folder / "edge").iterdir()}
-    assert {CONFIGURATION, BUDGET, *_FILES} == made
+    assert {CONFIGURATION, LOG_BUDGET, *COPIED} == made
     assert "modelservice: MODELSERVICE_ENVOY_BINARY: must name Envoy: there is none here\n" == run("run").stderr
     log = place.folder / "serve.log"
     with log.open("wb") as file:

@@ -51,7 +51,7 @@ def test_demo_is_ready_shows_a_key_once_and_ends_well(place: Place, number: sign
         # Last of all that a start prints; Envoy logs no request before.
         ready, key_line, curl = process.output.splitlines()
         assert f"ready: REST on http://{place.http}/v1/models, gRPC on {place.grpc} and {place.http}" == ready
-        assert "a key of the organization demo, shown this once:" == key_line
+        assert "an API key of the organization demo, shown only once:" == key_line
         # No probe is a failed request.
         assert "invalid_api_key" not in process.errors
         # The line works when pasted.
@@ -118,7 +118,7 @@ def test_an_envoy_that_dies_ends_the_command_with_a_message(place: Place) -> Non
         os.kill(children["envoy"], signal.SIGKILL)
 
         assert 1 == process.popen.wait(DEADLINE)
-        assert "modelservice: envoy has ended (SIGKILL)" == process.errors.splitlines()[-1]
+        assert "modelservice: envoy exited (SIGKILL)" == process.errors.splitlines()[-1]
         assert all(gone(pid) for pid in children.values())
 
 
@@ -209,7 +209,7 @@ def test_a_program_that_is_no_envoy_is_a_message(place: Place) -> None:
     place.settings["MODELSERVICE_ENVOY_BINARY"] = "false"
     done = place.command("run", "--demo", check=False)
 
-    assert (1, "modelservice: envoy has ended (status 1)") == (done.returncode, done.stderr.splitlines()[-1])
+    assert (1, "modelservice: envoy exited (status 1)") == (done.returncode, done.stderr.splitlines()[-1])
 
 
 def test_a_drain_answers_what_is_under_way_and_a_second_signal_hurries(place: Place) -> None:

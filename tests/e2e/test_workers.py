@@ -85,12 +85,12 @@ def test_a_server_that_dies_is_started_again_later_and_later(place: Place) -> No
                 wait_until(lambda: 3 == process.errors.count('"SERVING"'), "it is ready")
             os.kill(pid, number)
             died.append(pid)
-            wait_until(lambda: len(died) == len(lines(process, "worker 1 has ended")), process.errors)
+            wait_until(lambda: len(died) == len(lines(process, "worker 1 exited")), process.errors)
             assert 200 == place.rest("/v1/models", key).status
 
-        ends = lines(process, "worker 1 has ended")
+        ends = lines(process, "worker 1 exited")
         assert [("SIGKILL", 0.1), ("status 0", 0.2), ("SIGKILL", 0.4)] == [
-            (line["how"], line["restart_in"]) for line in ends
+            (line["reason"], line["restart_in"]) for line in ends
         ]
         assert {(f"127.0.0.1:{port}", "warning")} == {(line["address"], line["level"]) for line in ends}
         # Envoy may not have noticed the last end yet: both healthy is not enough.
@@ -116,7 +116,7 @@ def test_a_single_server_is_started_again_on_its_core(place: Place) -> None:
         assert 1 == len(core)
 
         os.kill(first, signal.SIGKILL)
-        process.wait_for('"server has ended"')
+        process.wait_for('"server exited"')
         wait_until(lambda: 2 == process.errors.count('"SERVING"'), "it is ready")
         wait_until(lambda: 200 == place.rest("/v1/models", key).status, "it answers")
         second = process.children()["server"]
@@ -140,7 +140,7 @@ def test_a_restart_that_goes_wrong_leaves_the_others_alone_until_it_goes_right(p
 
         file.write_text("loud")
         process.popen.send_signal(signal.SIGHUP)
-        wait_until(lambda: 3 <= len(lines(process, "worker 0 has ended")), "it is tried again and again")
+        wait_until(lambda: 3 <= len(lines(process, "worker 0 exited")), "it is tried again and again")
         assert "MODELSERVICE_LOG_LEVEL: must be" in process.errors
         assert before[second] == process.workers()[second]
         assert 200 == place.rest("/v1/models", key).status
@@ -162,12 +162,12 @@ def test_a_server_that_hangs_is_replaced_first_and_the_other_serves_on(place: Pl
         wait_until(lambda: {place.grpc_port} == healthy(place), "Envoy turns away from it")
 
         process.popen.send_signal(signal.SIGHUP)
-        process.wait_for('"worker 1 is restarted"')
-        assert [] == lines(process, "worker 0 is restarted")
+        process.wait_for('"worker 1 restarting"')
+        assert [] == lines(process, "worker 0 restarting")
         assert 200 == place.rest("/v1/models", key).status
         # Otherwise it is killed, later.
         os.kill(hanging, signal.SIGCONT)
-        process.wait_for('"worker 0 is restarted"')
+        process.wait_for('"worker 0 restarting"')
         assert second in healthy(place)
         # In the middle of a restart, the end is still the end.
         assert 0 == process.end()
@@ -181,7 +181,7 @@ def test_a_server_that_dies_before_all_were_ready_ends_the_command(place: Place)
         os.kill(process.workers()[place.grpc_port + 1], signal.SIGKILL)
 
         assert 1 == process.popen.wait(DEADLINE)
-        assert "modelservice: worker 1 has ended (SIGKILL)" == process.errors.splitlines()[-1]
+        assert "modelservice: worker 1 exited (SIGKILL)" == process.errors.splitlines()[-1]
 
 
 def test_a_terminal_that_goes_ends_the_command(place: Place) -> None:

@@ -10,23 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from ipaddress import ip_address
 from itertools import count, islice, repeat
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-import yaml
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from modelservice.config import load
-from modelservice.edge.configuration import Edge, write_configuration
 from modelservice.edge.processes import find_envoy
 from tests.conftest import Keys, prepare
 from tests.e2e.test_metrics import requests as answered
 from tests.hostile.flood import FLOODER, Connection, flood, good_callers, made_up_keys
 from tests.support.calls import LIST, bearer, details
-from tests.support.harness import DEADLINE, ENVOY, ROOT, Place, Process, channel, listens, memory, unary, wait_until
+from tests.support.harness import DEADLINE, ENVOY, Place, Process, channel, listens, memory, unary, wait_until
 
 GET = "/v1/models/gpt-4o"
 # Envoy answers it by itself. It is counted like any other, and costs no server's time.
@@ -260,25 +256,6 @@ def test_memory_has_an_end_however_many_ask(
     tell(f"{held[0]:.0f} MB after {first}, {held[1]:.0f} after {first + more}")
     # Each that were kept would take some 600 bytes: 12 MB in the short form.
     assert held[1] - held[0] < 8
-
-
-def test_the_source_says_what_the_defaults_mean(tmp_path: Path) -> None:
-    written = write_configuration(Edge.of(load({})), tmp_path, tmp_path)
-    managers = [
-        yaml.safe_load(path.read_text())["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
-        for path in (ROOT / "envoy.yaml", written)
-    ]
-    source, made = (limits(manager["typed_config"]) for manager in managers)
-
-    assert ["address", "header_to_metadata", "credential"] == list(source)[:3]
-    assert source == made
-
-
-def limits(manager: dict[str, Any]) -> dict[str, Any]:
-    filters = {item["name"].rpartition(".")[2]: item["typed_config"] for item in manager["http_filters"]}
-    return {name: filters[name] for name in filters if name in {"address", "header_to_metadata", "credential"}} | {
-        "hops": manager["xff_num_trusted_hops"]
-    }
 
 
 def test_good_callers_do_not_fail_beside_a_flood(place: Place) -> None:

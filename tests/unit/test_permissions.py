@@ -67,7 +67,7 @@ def test_so_are_backups_keys_and_what_a_restore_keeps(tmp_path: Path) -> None:
 def test_so_is_envoys_folder(tmp_path: Path) -> None:
     folder = tmp_path / "envoy"
 
-    write_configuration(Edge.of(load({})), folder, folder)
+    write_configuration(Edge(load({})), folder, folder)
 
     assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
     assert {0o600} == set(modes(folder).values())
@@ -99,7 +99,7 @@ def test_making_a_database_takes_no_lock_from_who_has_it_open(tmp_path: Path) ->
 
 def test_an_envoy_folder_keeps_what_its_operator_changed(tmp_path: Path) -> None:
     folder = tmp_path / "envoy"
-    edge = Edge.of(load({}))
+    edge = Edge(load({}))
     configuration = write_configuration(edge, folder, folder)
     configuration.chmod(0o640)
 
@@ -114,7 +114,7 @@ def test_a_link_in_envoys_folder_is_not_followed(tmp_path: Path) -> None:
     (folder / "envoy.yaml").symlink_to(elsewhere)
 
     with pytest.raises(EdgeError, match="cannot write"):
-        write_configuration(Edge.of(load({})), folder, folder)
+        write_configuration(Edge(load({})), folder, folder)
     assert not elsewhere.exists()
 
 

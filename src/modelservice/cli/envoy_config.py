@@ -24,21 +24,20 @@ class _HostPort(click.ParamType[tuple[str, int]]):
 
 
 @click.command("envoy-config")
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
 @click.option(
     "--found-at",
     type=click.Path(path_type=Path),
-    help="The folder's path where Envoy will run, if another than here (a mount in a container, say).",
+    help="The folder's path where Envoy runs, if it differs (a mount in a container, for example).",
 )
 @click.option(
-    "--upstream", "upstreams", multiple=True, type=_HostPort(), help="A server behind Envoy. Repeatable.  [host:port]"
+    "--upstream", "upstreams", multiple=True, type=_HostPort(), help="Server behind Envoy. Repeatable.  [host:port]"
 )
 def envoy_config(out: Path, found_at: Path | None, upstreams: tuple[tuple[str, int], ...]) -> None:
-    """Write the configuration and the descriptor for an Envoy that runs anywhere.
+    """Write Envoy's configuration, and the files that it needs, for an Envoy that you run yourself.
 
-    Without --upstream, Envoy expects one server, on MODELSERVICE_GRPC_ADDRESS.
+    Without --upstream, Envoy expects one server on MODELSERVICE_GRPC_ADDRESS.
     """
     settings = config.load(os.environ)
     settings.tls.require_edge(settings.http_address)
-    edge = Edge.of(settings, upstreams)
-    click.echo(write_configuration(edge, out, found_at or out.absolute()))
+    click.echo(write_configuration(Edge(settings, upstreams), out, found_at or out.absolute()))

@@ -23,7 +23,7 @@ _STANDARD_OUTPUT: Final = 1
 
 
 @click.command()
-@click.option("--demo", is_flag=True, help="First make the database, the documented catalogue and a key to try.")
+@click.option("--demo", is_flag=True, help="First create the database, the documented catalogue and an API key.")
 @click.option(
     "--workers",
     "count",
@@ -31,17 +31,17 @@ _STANDARD_OUTPUT: Final = 1
     default=1,
     show_default=True,
     metavar="N",
-    help="How many servers, on as many ports from the gRPC address on, each on a core of its own as far as "
-    "there are any (Linux; MODELSERVICE_PIN_WORKERS).",
+    help="Number of servers, on consecutive ports from the gRPC address on. On Linux each is pinned to a core "
+    "(MODELSERVICE_PIN_WORKERS).",
 )
 def run(*, demo: bool, count: int) -> None:
-    """Run the server, and Envoy before it, until Ctrl-C or SIGTERM.
+    """Run the server, with Envoy in front, until Ctrl-C or SIGTERM.
 
-    Either ends both once they have answered what is under way; a second one hurries. A server that ends by itself is
-    started again.
+    Either signal ends both once all requests are answered; a second one ends them at once. A server that exits is
+    restarted.
 
-    SIGHUP restarts the servers one after the other, without a failed request. A single one cannot be replaced
-    that way: until it is ready again, some seconds, the answer is 503.
+    SIGHUP restarts the servers one after the other, without a failed request. A single server cannot be replaced that
+    way: for some seconds, until it is ready again, responses are 503.
     """
     settings = config.load(os.environ)
     stop = Stop(restarts=True)
@@ -62,21 +62,20 @@ def run(*, demo: bool, count: int) -> None:
     ):
         for_people = output.isatty() and telemetry.is_for_people(errors, settings.log_format)
         workers = Workers(settings, count, log)
-        # Envoy raises its limit of open files as far as it may.
+        # Envoy raises its limit of open files to the maximum.
         _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
-        files = None if files_max == resource.RLIM_INFINITY else files_max
-        edge = Edge.of(settings, workers.upstreams, files_max=files)
-        written = EnvoyOutput(log, output, for_people=for_people)
-        with Processes(envoy, edge, written, workers, stop.hurried) as processes:
-            if processes.wait_until_ready(settings.http_address.reachable(), stop.requested):
-                # Written at once, so that no line of a log comes between.
+        edge = Edge(settings, workers.upstreams, None if files_max == resource.RLIM_INFINITY else files_max)
+        envoy_output = EnvoyOutput(log, output, for_people=for_people)
+        with Processes(envoy, edge, envoy_output, workers, stop.hurried) as processes:
+            if processes.wait_until_ready(stop.requested):
+                # One write, so that no log line comes between.
                 output.write("".join(f"{line}\n" for line in (_ready(settings, count), *demo_lines)))
             processes.watch(stop.requested, stop.restart)
             processes.drain()
 
 
 def _addresses(settings: Settings, count: int) -> list[tuple[str, Address]]:
-    """Returns where something will listen, each with the setting that says so."""
+    """Returns every address that will be listened on, with its setting."""
     addresses = [item for number in range(count) for item in worker_addresses(settings, number).items()]
     own = [
         (config.PREFIX + field.upper(), getattr(settings, field))
@@ -85,31 +84,29 @@ def _addresses(settings: Settings, count: int) -> list[tuple[str, Address]]:
     return addresses + [(setting, address) for setting, address in own if address]
 
 
+def _ready(settings: Settings, count: int) -> str:
+    servers = str(settings.grpc_address) + (f" to {settings.grpc_address.port + count - 1}" if count > 1 else "")
+    return f"ready: REST on {_url(settings)}, gRPC on {servers} and {settings.http_address.reachable()}"
+
+
 def _url(settings: Settings) -> str:
     return f"{'https' if settings.tls.edge else 'http'}://{settings.http_address.reachable()}/v1/models"
 
 
-def _ready(settings: Settings, count: int) -> str:
-    servers = str(settings.grpc_address)
-    if count > 1:
-        servers += f" to {settings.grpc_address.port + count - 1}"
-    return f"ready: REST on {_url(settings)}, gRPC on {servers} and {settings.http_address.reachable()}"
-
-
 def _prepare_demo(settings: Settings) -> list[str]:
-    """Makes what `--demo` needs. Returns what to tell the user once the service is ready."""
-    # This process stays, and has no other use for the database's libraries: half a second, and 40 MB.
+    """Creates what `--demo` needs. Returns lines to print once the service is ready."""
+    # The database libraries cost half a second and 40 MB, and this process has no other use for them.
     from modelservice.manage import demo  # noqa: PLC0415
 
     demo.prepare(settings.database_url)
-    # Before the servers start: they know the key from the beginning.
+    # Before the servers start, so that they know the key from the beginning.
     made = demo.make_key(settings.database_url)
     if made.key is None:
         return [
-            f"keys of the organization {made.organization_id} were shown when they were made. This makes another:",
+            f"the organization {made.organization_id} has keys, shown only when created. To create another:",
             pasteable("keys", "create", "--organization", made.organization_id),
         ]
     return [
-        f"a key of the organization {made.organization_id}, shown this once:",
+        f"an API key of the organization {made.organization_id}, shown only once:",
         f'curl -H "Authorization: Bearer {made.key.text}" {_url(settings)}',
     ]

@@ -1,1 +1,1 @@
-"""Envoy: its configuration, and the processes of `modelservice run`."""
+"""Envoy in front of the service, and the processes of `modelservice run`."""

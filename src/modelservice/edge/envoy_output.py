@@ -1,6 +1,6 @@
-"""What Envoy writes: read at once, always, and dropped where it cannot be written on.
+"""Envoy's output: always read at once, and dropped if it cannot be passed on.
 
-Envoy keeps whatever the reader of its log has not taken, without bound.
+Envoy keeps unread log lines in memory, without a limit.
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ from structlog.typing import FilteringBoundLogger
 
 from modelservice.telemetry import LineBudget, LineWriter
 
-# Lines of Envoy's own log per second. A script that fails says so for each request.
+# Lines of Envoy's own log per second. A failing script logs a line for each request.
 _OWN_PER_SECOND: Final = 100
-# In characters, of a line that is not in the form that `ENVOY_LOG_FORMAT` asks for.
+# Maximum length, in characters, of a line that is not in ENVOY_LOG_FORMAT.
 _TEXT_MAX: Final = 1_000
-# What people are told of a request. The rest is for whoever looks through the JSON.
+# The fields of a request that a terminal shows. JSON has the rest.
 _FOR_PEOPLE: Final = ("method", "path", "status", "reason", "client", "peer", "details", "ms", "request_id")
-# How Envoy writes its own log.
 ENVOY_LOG_FORMAT: Final = '{"level":"%l","message":"%j","logger":"envoy.%n"}'
-# What Envoy calls a warning, and is none: it is told to end.
+# Logged as a warning by Envoy, although expected.
 _EXPECTED: Final = "caught ENVOY_SIGTERM"
 
 
 class EnvoyOutput:
-    """Takes what Envoy writes: its access log goes to standard output, its own log into the process's.
+    """Passes on Envoy's output: its access log to standard output, its own log to the process's log.
 
     Args:
         log: The process's log.
-        access: Where the access log goes as it is, in JSON.
-        for_people: Whether the access log goes into the process's log instead, whose lines are for people.
+        access: Writes the access log unchanged, as JSON.
+        for_people: Whether the access log goes to the process's log instead, for people on a terminal.
     """
 
     def __init__(self, log: FilteringBoundLogger, access: LineWriter, *, for_people: bool) -> None:
@@ -65,7 +64,7 @@ class EnvoyOutput:
 
 
 def _fields(line: bytes) -> dict[str, Any]:
-    """Returns what a line says; one that is no JSON is a message."""
+    """Returns the fields of a line. A line that is not JSON becomes a message."""
     text = line.decode(errors="backslashreplace")
     try:
         fields = json.loads(text)

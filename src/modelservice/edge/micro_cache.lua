@@ -1,16 +1,15 @@
--- What REST says of an answer beside its JSON; and a cache of the shortest life.
+-- The headers of REST responses, and a short-lived cache (the edge cache).
 --
--- The server sends an answer's entity tag, and whether it is compressed, with the body's type (catalogue/rendering.py). Here
--- they become headers, beside those that are the same for all; and here If-None-Match is answered: the server always
--- sends the whole answer.
+-- The server appends the entity tag and the compression to the body's type (catalogue/rendering.py). This script turns
+-- them into headers, adds those that all responses share, and answers If-None-Match: the server always sends the whole
+-- response.
 --
--- One caller's repeated request is answered by Envoy alone, for a second at most. So every credential is checked by the
--- server once a second. What is kept belongs to the whole credential, the path with its query, and the encodings that the
--- caller takes. Nothing is shared between credentials, and nothing is kept but what the server sent with an entity tag,
--- which no error has. Each of Envoy's threads keeps its own, within limits: how many answers, and how many bytes. What
--- does not fit drives out what is oldest.
+-- Envoy answers a client's repeated requests from the cache, for a second by default, so the server still checks each
+-- credential every second. The key of a cached response is the whole credential, the path with its query, and the
+-- accepted encodings. Credentials share nothing. Only responses with an entity tag are cached, and errors have none. Each
+-- Envoy thread has its own cache, with limits for responses and bytes. New responses evict the oldest.
 
--- What an answer costs beside its key and its body, in bytes, roughly.
+-- The approximate cost of a response besides its key and body, in bytes.
 local OVERHEAD = 1024
 local REFUSED = '{"error":{"type":"rate_limit_error","message":"Too many requests","code":"rate_limited"}}'
 local REFUSAL = {[":status"] = "429", ["content-type"] = "application/json", ["retry-after"] = "1"}
@@ -20,13 +19,13 @@ local function now(handle)
   return tonumber(handle:timestamp(EnvoyTimestampResolution.MILLISECOND))
 end
 
--- The answers that are kept, by key.
+-- Cached responses, by key.
 local function new_store(settings)
   local by_key, bytes = {}, 0
-  -- The same in the order in which they came. `first` to `last` are in use.
+  -- The same in order of arrival, from index `first` to `last`.
   local queue, first, last = {}, 1, 0
 
-  -- A clock that was set back ends an answer's life, too.
+  -- A response also expires if the clock was set back.
   local function is_fresh(kept, time)
     return time >= kept.time and time < kept.time + settings.ttl
   end
@@ -36,7 +35,7 @@ local function new_store(settings)
     queue[first] = nil
     first = first + 1
     bytes = bytes - oldest.size
-    -- Not one that has come in its place.
+    -- Unless a newer response has replaced it.
     if by_key[oldest.key] == oldest then
       by_key[oldest.key] = nil
     end
@@ -62,8 +61,8 @@ local function new_store(settings)
   return store
 end
 
--- Whether a request's If-None-Match names the entity tag (RFC 9110, 13.1.2): weakly compared, so without its W/.
-local function names(if_none_match, etag)
+-- Whether If-None-Match contains the entity tag (RFC 9110, 13.1.2). The comparison is weak: it ignores W/.
+local function matches(if_none_match, etag)
   if not if_none_match then
     return false
   end
@@ -79,25 +78,25 @@ local function names(if_none_match, etag)
   return false
 end
 
--- Under what the answer to this request is kept; nil when it is not to be.
+-- The cache key of a request; nil if it bypasses the cache.
 local function key_of(handle, headers)
   local credential = headers:get("authorization")
   if not credential or headers:get("cache-control") or headers:get("x-modelservice-organization") then
     return nil
   end
-  -- Envoy would answer native gRPC in its own form: with a failure, whose sentence is the answer.
+  -- Envoy would answer native gRPC with a failure whose message is the cached body.
   if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
     return nil
   end
-  -- Last, as it waits for a body, should there be one.
+  -- Last, because it waits for the body, if there is one.
   if handle:body() then
     return nil
   end
-  -- No header's value holds a line's end.
+  -- Header values contain no newline.
   return credential .. "\n" .. headers:get(":path") .. "\n" .. (headers:get("accept-encoding") or "")
 end
 
--- In the stead of an answer of the server.
+-- Replaces the server's response with 429.
 local function refuse(handle)
   local headers = handle:headers()
   for name, value in pairs(REFUSAL) do
@@ -106,8 +105,8 @@ local function refuse(handle)
   handle:body():setBytes(REFUSED)
 end
 
--- settings.ttl: in milliseconds. settings.answers, settings.bytes: of one thread. settings.headers: of every answer.
--- settings.admits: says whether an answer may be handed over (send_budget.lua).
+-- settings.ttl: in milliseconds. settings.answers, settings.bytes: limits of one thread. settings.headers: of every
+-- response. settings.admits: whether a response may be sent (send_budget.lua).
 return function(settings)
   local store = new_store(settings)
   local micro_cache = {}
@@ -120,18 +119,18 @@ return function(settings)
     return headers
   end
 
-  -- Answers a request that was answered before, or remembers what its answer will be kept under.
+  -- Answers a request from the cache, or remembers the key for its response.
   function micro_cache.on_request(handle)
     local headers = handle:headers()
     if headers:get(":method") ~= "GET" or headers:get(":path"):sub(1, 10) ~= "/v1/models" then
       return
     end
-    -- Before the key, which may wait for a body: the headers are out of reach then.
+    -- Before key_of, which may wait for the body: headers cannot be read after that.
     local if_none_match, credential = headers:get("if-none-match"), headers:get("authorization")
     local key = settings.ttl > 0 and key_of(handle, headers) or nil
     local kept = key and store.get(key, handle)
     if kept then
-      if names(if_none_match, kept.answer.etag) then
+      if matches(if_none_match, kept.answer.etag) then
         handle:respond(kept.not_modified, "")
       elseif settings.admits(handle, #kept.body, kept.credential) then
         handle:respond(kept.answer, kept.body)
@@ -144,7 +143,7 @@ return function(settings)
     end
   end
 
-  -- Makes headers of what the server says, and keeps the answer. Says whether it came from here.
+  -- Sets the headers of the server's response, and caches it. Returns whether the response came from the cache.
   function micro_cache.on_response(handle)
     local headers = handle:headers()
     local tag, coding = (headers:get("content-type") or ""):match("^application/json;etag=(%x+);?(%l*)$")
@@ -154,7 +153,7 @@ return function(settings)
     local etag = 'W/"' .. tag .. '"'
     local metadata = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
     local request = metadata and metadata.request or {}
-    local is_known = names(request.if_none_match, etag)
+    local is_known = matches(request.if_none_match, etag)
     local length = tonumber(headers:get("content-length") or "")
     if not is_known then
       if not settings.admits(handle, length or 0, request.credential or "") then
@@ -174,7 +173,7 @@ return function(settings)
     end
     local size = OVERHEAD + #(request.key or "") + (length or settings.bytes)
     if request.key and size <= settings.bytes then
-      -- Waits for all of it. What was looked at before is out of reach then.
+      -- Waits for the whole body. Headers read earlier are invalid after that.
       local body = handle:body()
       store.put({
         key = request.key,

@@ -1,4 +1,4 @@
-"""Whether addresses can be listened on, asked before anything is started."""
+"""A check that addresses are free, before anything starts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _PORT_MAX: Final = 65535
 
 
 def require_free(*addresses: tuple[str, Address]) -> None:
-    """Makes sure that addresses can be listened on, all at the same time.
+    """Checks that all addresses can be listened on at the same time.
 
     Args:
-        addresses: The setting that names it, and where.
+        addresses: Pairs of a setting and its address.
 
     Raises:
-        InvalidSettingError: One cannot. The text names its setting.
+        InvalidSettingError: An address cannot be listened on. The message names its setting.
     """
     with contextlib.ExitStack() as listening:
         for setting, address in addresses:
@@ -30,13 +30,12 @@ def require_free(*addresses: tuple[str, Address]) -> None:
 def _listener(setting: str, address: Address) -> socket.socket:
     if address.port > _PORT_MAX:
         raise InvalidSettingError(f"{setting}: cannot listen on {address}: the last port is {_PORT_MAX}")
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    # As servers do: connections that have just ended are no obstacle.
+    listener = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+    # As servers do: connections that have just closed do not block the port.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
-        # Two may be bound to one address, but not listen there.
+        # Two sockets may be bound to one address, but only one can listen.
         listener.listen()
     except OSError as error:
         listener.close()

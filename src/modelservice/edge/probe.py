@@ -1,4 +1,4 @@
-"""Asks a running Envoy things over HTTP: at its address, or at its administration's Unix socket."""
+"""Requests to a running Envoy, at its HTTP address or its admin interface."""
 
 from __future__ import annotations
 
@@ -10,44 +10,41 @@ from pathlib import Path
 from typing import Any, Final
 
 from modelservice.certificates import read_leaf
-from modelservice.edge.administration import Administration
+from modelservice.edge.configuration import Administration
 from modelservice.errors import InvalidSettingError
 from modelservice.pem_files import PemFile
 
-# In seconds; everything asked is on this machine.
+# In seconds. Envoy is on this machine.
 _TIMEOUT: Final = 2.0
+# Other members of a health status are flags, each of which reports a fault.
+_HEALTHY: Final = {"eds_health_status": "HEALTHY"}
 
 
 def health(admin: Administration) -> dict[tuple[str, int], bool]:
-    """Says of each server, by IP address and port, whether it is healthy for Envoy; of none when Envoy does not say."""
+    """Returns which servers, by IP address and port, Envoy considers healthy; empty if Envoy does not answer."""
     _, body = _request("GET", admin, "/clusters?format=json")
     try:
         clusters = {cluster["name"]: cluster["host_statuses"] for cluster in json.loads(body)["cluster_statuses"]}
         hosts = clusters["modelservice"]
-        return {_socket_address(host): _is_healthy(host["health_status"]) for host in hosts}
+        return {_socket_address(host): host["health_status"] == _HEALTHY for host in hosts}
     except (ValueError, KeyError, TypeError):
         return {}
 
 
 def is_ready(address: tuple[str, int], *, certificate: PemFile | None = None) -> bool:
-    """Says whether Envoy listens, and has a server behind it that is ready.
-
-    Args:
-        address: Where Envoy listens.
-        certificate: What Envoy must show; None for plain text.
-    """
+    """Returns whether Envoy is ready at its HTTP address, and shows the certificate if there is one."""
     status, _ = _request("GET", address, "/readyz", certificate)
     return status == http.client.OK
 
 
 def drain(admin: Administration) -> None:
-    """Tells Envoy to take no new connections, and to end those that are idle."""
+    """Tells Envoy to stop accepting connections and to close idle ones."""
     _request("POST", admin, "/healthcheck/fail")
     _request("POST", admin, "/drain_listeners?graceful&skip_exit")
 
 
 def requests_under_way(admin: Administration) -> int:
-    """Returns how many requests Envoy is answering; 0 when it does not say."""
+    """Returns the number of requests in Envoy; 0 if it does not answer."""
     _, body = _request("GET", admin, "/stats?filter=^http.edge.downstream_rq_active$")
     _, _, number = body.decode(errors="replace").rpartition(": ")
     return int(number) if number.strip().isdigit() else 0
@@ -58,13 +55,8 @@ def _socket_address(host: dict[str, Any]) -> tuple[str, int]:
     return address["address"], address["port_value"]
 
 
-def _is_healthy(status: dict[str, Any]) -> bool:
-    # Beside `eds_health_status` there are flags, each of which says that something is wrong.
-    return status == {"eds_health_status": "HEALTHY"}
-
-
 class _PinnedConnection(http.client.HTTPSConnection):
-    """Talks to who shows one certificate, for whichever name that was made: nobody else hears the request."""
+    """A connection to the holder of one certificate, whatever its name: no other program receives the request."""
 
     def __init__(self, host: str, port: int, certificate: PemFile) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -80,7 +72,7 @@ class _PinnedConnection(http.client.HTTPSConnection):
 
 
 class _SocketConnection(http.client.HTTPConnection):
-    """Talks to who listens on a Unix socket."""
+    """A connection to a Unix socket."""
 
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=_TIMEOUT)

@@ -1,17 +1,16 @@
--- The last hand on each answer: what Envoy and grpcio say by themselves becomes a documented error, and gRPC's headers stay
--- within.
+-- Finishes each response: turns errors of Envoy and grpcio into documented ones, and removes gRPC's headers from REST.
 
 local INTERNAL = '{"error":{"type":"api_error","message":"Internal error","code":"internal_error"}}'
 local UNAVAILABLE = '{"error":{"type":"api_error","message":"Service unavailable","code":"unavailable"}}'
 local TIMEOUT = '{"error":{"type":"api_error","message":"Deadline exceeded","code":"timeout"}}'
 local TOO_LARGE = '{"error":{"type":"invalid_request_error","message":"Request too large","code":"request_too_large"}}'
--- What grpcio says by itself, without the documented details, by HTTP status: too many calls or too large, a deadline
--- that passed before anybody looked, and a call cut off by a server that ends.
+-- grpcio's own errors, which lack the documented details, by HTTP status: too many calls, too large a message, a deadline
+-- that expired before the call was read, and a call aborted by a server that shuts down.
 local BODIES = {["429"] = UNAVAILABLE, ["499"] = UNAVAILABLE, ["503"] = UNAVAILABLE, ["504"] = TIMEOUT, ["413"] = TOO_LARGE}
 local STATUSES = {["429"] = "503", ["499"] = "503", ["503"] = "503", ["504"] = "504", ["413"] = "413"}
 
--- What Envoy says by itself to native gRPC callers, by its sentence: the gRPC status, which Envoy does not know for each,
--- and the details that the server would send (a test compares them).
+-- Envoy's own errors for native gRPC, by message: the gRPC status, which Envoy does not know for all of them, and the
+-- details that the server would send (a test compares them).
 local NATIVE = {
   ["Malformed request"] = {"3", "CAMSEU1hbGZvcm1lZCByZXF1ZXN0GksKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5FcnJvckluZm8SHwoPSU5WQUxJRF9SRVFVRVNUEgxtb2RlbHNlcnZpY2V6OwoVaW52YWxpZF9yZXF1ZXN0X2Vycm9yEhFNYWxmb3JtZWQgcmVxdWVzdBoPaW52YWxpZF9yZXF1ZXN0"},
   ["Unknown path"] = {"12", "CAwSDFVua25vd24gcGF0aBpFCih0eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5ycGMuRXJyb3JJbmZvEhkKCU5PVF9GT1VORBIMbW9kZWxzZXJ2aWNleioKD25vdF9mb3VuZF9lcnJvchIMVW5rbm93biBwYXRoGglub3RfZm91bmQ="},
@@ -40,7 +39,7 @@ function responses.on_response(handle)
   if status == "401" then
     headers:replace("www-authenticate", "Bearer")
   end
-  -- The transcoder prints {} for a status without details: those that are grpcio's, not ours.
+  -- The transcoder prints {} for a status without details: grpcio's own errors.
   if status:sub(1, 1) ~= "2" and headers:get("content-length") == "2" then
     headers:replace(":status", STATUSES[status] or "500")
     headers:replace("content-type", "application/json")

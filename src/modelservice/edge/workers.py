@@ -1,4 +1,4 @@
-"""The servers of `modelservice run`: each a process with a port of its own, started again when it ends."""
+"""The servers of `modelservice run`: processes with a port each, restarted when they exit."""
 
 from __future__ import annotations
 
@@ -15,46 +15,32 @@ from modelservice.config import PREFIX, Address, Settings
 from modelservice.edge.child import END_MAX, Child
 from modelservice.errors import EdgeError
 
-# In seconds: until a worker that has ended is started again, doubled each time, and how long one must have run for the
-# next to be the first time again.
+# In seconds: the delay before a worker that exited is restarted. It doubles each time, up to the maximum, and is reset
+# when a worker ran for _RUN_WELL.
 _BACKOFF_MIN: Final = 0.1
 _BACKOFF_MAX: Final = 10.0
 _RUN_WELL: Final = 30.0
 
-# -P: what lies in the working directory is no part of the program.
+# -P: files in the working directory are no part of the program.
 _COMMAND: Final = (sys.executable, "-P", "-m", "modelservice", "serve")
 
 
 def worker_addresses(settings: Settings, number: int) -> dict[str, Address]:
-    """Returns where a worker listens, counted from 0, by setting. Its ports may be such as do not exist."""
+    """Returns the addresses of a worker, counted from 0, by setting. Their ports may be out of range."""
     addresses = {PREFIX + "GRPC_ADDRESS": settings.grpc_address.shifted(number)}
     if settings.metrics_address:
         addresses[PREFIX + "METRICS_ADDRESS"] = settings.metrics_address.shifted(number)
     return addresses
 
 
-def _environment(settings: Settings, number: int) -> dict[str, str]:
-    """Returns a worker's environment: this process's own, with the worker's addresses."""
-    own = {name: str(address) for name, address in worker_addresses(settings, number).items()}
-    # An address that is also given as a file would be given twice.
-    files = {f"{name}_FILE" for name in own}
-    return {name: value for name, value in os.environ.items() if name not in files} | own
-
-
 class Workers:
     """The servers, as children of this process.
 
-    A worker's end is an error until `keep` is called. From then on, whatever its status, it is a line in the log and a
-    new start: at once for one that has run well, later and later for one that ends again and again.
-
-    Args:
-        settings: The settings.
-        count: How many.
-        log: Where ends and starts are said.
+    Until `keep` is called, a worker that exits is an error. From then on it is logged and restarted.
 
     Attributes:
-        patience: How long one that is told to end may take, in seconds.
-        upstreams: Where Envoy reaches them.
+        patience: Seconds that a worker may take to shut down.
+        upstreams: Where Envoy reaches the workers.
     """
 
     def __init__(self, settings: Settings, count: int, log: FilteringBoundLogger) -> None:
@@ -63,60 +49,54 @@ class Workers:
         self._kept = False
         cores = _cores() if settings.pin_workers else []
         self._workers = [
-            _Worker(
-                name=f"worker {number}" if count > 1 else "server",
-                upstream=settings.grpc_address.shifted(number).reachable(),
-                environment=_environment(settings, number),
-                core=cores[number % len(cores)] if cores else None,
-            )
-            for number in range(count)
+            _Worker(settings, number, "server" if count == 1 else f"worker {number}", cores) for number in range(count)
         ]
         self.upstreams = [worker.upstream for worker in self._workers]
 
     def start(self) -> None:
-        """Starts them all.
+        """Starts all workers.
 
         Raises:
-            EdgeError: One cannot be started.
+            EdgeError: A worker cannot be started.
         """
         for worker in self._workers:
             worker.start()
 
     def keep(self) -> None:
-        """Starts each again that ends, from now on."""
+        """Restarts workers that exit from now on."""
         self._kept = True
 
-    def look(self) -> None:
-        """Does what is due. To be called all the time.
+    def poll(self) -> None:
+        """Restarts workers that exited, once their delay is over. Call it in a loop.
 
         Raises:
-            EdgeError: One has ended, and they are not kept yet.
+            EdgeError: A worker exited before `keep` was called.
         """
         for worker in self._workers:
-            how = worker.look()
-            if how is None:
+            reason = worker.poll()
+            if reason is None:
                 continue
             if not self._kept:
-                raise EdgeError(f"{worker.name} has ended ({how})")
+                raise EdgeError(f"{worker.name} exited ({reason})")
             seconds = worker.start_later()
-            self._log.warning(f"{worker.name} has ended", address=str(worker.upstream), how=how, restart_in=seconds)
+            self._log.warning(f"{worker.name} exited", address=str(worker.upstream), reason=reason, restart_in=seconds)
 
     def restart(self, health: Callable[[], Mapping[tuple[str, int], bool]]) -> Iterator[None]:
-        """Restarts them one after the other: a step for each value that is taken. `look` must be called between.
+        """Restarts the workers one after the other, a step per iteration. Call `poll` between steps.
 
         Args:
-            health: Says of each address whether it is healthy for Envoy; of none, when that is not to be known.
+            health: Returns which addresses are healthy according to Envoy; empty if unknown.
         """
         now = health()
-        # First those that serve nobody: one that hangs cannot be waited for.
+        # First those that do not serve: a worker that hangs cannot be waited for.
         for worker in sorted(self._workers, key=lambda worker: now.get(worker.upstream) is not False):
             others = [upstream for upstream in self.upstreams if upstream != worker.upstream]
-            # Never one that serves while another does not.
+            # Never restart a worker that serves while another does not.
             while (now := health()).get(worker.upstream) is not False and not all(now.get(other) for other in others):
                 yield
-            self._log.info(f"{worker.name} is restarted", address=str(worker.upstream))
+            self._log.info(f"{worker.name} restarting", address=str(worker.upstream))
             worker.end(self.patience)
-            # Envoy must have seen its end, or it could take the next process, which is not ready yet, for this one.
+            # Until Envoy has noticed, it could mistake the next process, which is not ready yet, for this one.
             while worker.child or health().get(worker.upstream) is not False:
                 yield
             worker.start_soon()
@@ -125,43 +105,36 @@ class Workers:
         self._log.info("restarted", workers=len(self._workers))
 
     def children(self) -> list[Child]:
-        """Returns the processes that run."""
+        """Returns the running processes."""
         return [worker.child for worker in self._workers if worker.child]
 
 
 class _Worker:
-    """A worker, whichever process it is at the moment.
+    """A worker, whose process changes. `child` is None between two processes."""
 
-    Args:
-        name: What messages call it.
-        upstream: Where Envoy reaches it.
-        environment: Its process's environment.
-        core: The one core that it runs on; None for any.
-
-    Attributes:
-        child: Its process; None between two.
-    """
-
-    def __init__(self, *, name: str, upstream: Address, environment: Mapping[str, str], core: int | None) -> None:
+    def __init__(self, settings: Settings, number: int, name: str, cores: list[int]) -> None:
         self.name = name
-        self.upstream = upstream
+        self.upstream = settings.grpc_address.shifted(number).reachable()
         self.child: Child | None = None
-        self._environment = environment
-        self._core = core
-        self._begun = 0.0
+        own = {setting: str(address) for setting, address in worker_addresses(settings, number).items()}
+        # A setting cannot be given both directly and as a file.
+        files = {f"{setting}_FILE" for setting in own}
+        self._environment = {key: value for key, value in os.environ.items() if key not in files} | own
+        self._core = cores[number % len(cores)] if cores else None
+        self._started = 0.0
         self._backoff = _BACKOFF_MIN
-        # When it is to be started; None while it runs, and while it is told to end.
+        # When to start; None while it runs or shuts down.
         self._due: float | None = None
         self._ending = False
 
     def start(self) -> None:
         self._due = None
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
         self.child = Child(self.name, _COMMAND, environment=self._environment, core=self._core)
 
     def start_later(self) -> float:
-        """Sees to a start when some time has passed, which it returns, in seconds."""
-        if time.monotonic() - self._begun > _RUN_WELL:
+        """Schedules a restart, and returns the delay in seconds."""
+        if time.monotonic() - self._started > _RUN_WELL:
             self._backoff = _BACKOFF_MIN
         seconds = self._backoff
         self._backoff = min(2 * seconds, _BACKOFF_MAX)
@@ -174,32 +147,34 @@ class _Worker:
         self._due = time.monotonic()
 
     def end(self, patience: float) -> None:
-        """Tells it to end within so many seconds, and to wait for `start_soon` then."""
+        """Shuts the process down within `patience` seconds. The next one waits for `start_soon`."""
         self._ending = True
         self._due = None
         if self.child:
             self.child.terminate(patience)
 
-    def look(self) -> str | None:
-        """Starts it when that is due. Returns how it has ended, in words, when it has since the last look, untold."""
+    def poll(self) -> str | None:
+        """Starts the process if it is due. Returns why it exited, once, unless `end` was called."""
         if self._due is not None and time.monotonic() >= self._due:
             try:
                 self.start()
             except EdgeError as error:
                 return str(error)
-        how = self.child.ended() if self.child else None
-        if self.child and how is None:
+        if self.child is None:
+            return None
+        reason = self.child.ended()
+        if reason is None:
             self.child.kill_when_late()
-        if how is not None:
-            self.child = None
-        return None if self._ending else how
+            return None
+        self.child = None
+        return None if self._ending else reason
 
 
 def _cores() -> list[int]:
-    """Returns the cores that workers keep to, where the platform can do that: one each, as far as there are any.
+    """Returns the cores to pin workers to, or none where that is impossible.
 
-    Two threads that hold Python's lock in turn take nearly twice as long for it on two cores as on one. Any core may be
-    the first, so that several services on a machine are not all on the same.
+    Two threads that take turns with Python's lock need nearly twice as long for it on two cores as on one. The first
+    core is random, so that several services on a machine do not share it.
     """
     if sys.platform != "linux":
         return []
