@@ -18,14 +18,10 @@ _DIGEST_BYTES: Final = 32  # SHA-256
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """A tenant.
-
-    Attributes:
-        id: The id at the identity provider, verbatim (`ORGANIZATION_RULE`).
-        created: In Unix seconds.
+    """A tenant. Its id is that of the identity provider, verbatim; `created` is in Unix seconds.
 
     Raises:
-        InvalidValueError: The id breaks its rule.
+        InvalidValueError: The id breaks `ORGANIZATION_RULE`.
     """
 
     id: str
@@ -93,15 +89,12 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A machine that authenticates with tokens. The tokens do not name its organization, so this does.
+    """A machine that authenticates with tokens, and its organization, which the tokens do not name.
 
-    Attributes:
-        id: The subject of its tokens, verbatim.
-        organization_id: The organization for which the machine reads.
-        created: In Unix seconds.
+    Its id is the subject of the tokens, verbatim; `created` is in Unix seconds.
 
     Raises:
-        InvalidValueError: The id breaks its rule.
+        InvalidValueError: The id breaks `SUBJECT_RULE`.
     """
 
     id: str

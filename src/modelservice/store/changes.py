@@ -52,15 +52,12 @@ _NO_REVISION: Final = Revision(0, "")
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """New, changed and deleted rows.
+    """New, changed and deleted rows. `deleted_…` include unreadable ones: none may be served.
 
     Attributes:
         revision: The state that these changes lead to.
         complete: Whether this is the whole database, rather than the difference from another state.
         keys: Includes revoked keys.
-        deleted_models: Deleted and unreadable models of both kinds. Stop serving them.
-        deleted_keys: Likewise.
-        deleted_clients: Likewise.
         rows: The changed rows, as table and id. Empty if the changes are complete.
     """
 
@@ -78,7 +75,7 @@ class Changes:
 
 
 def read_changes(database: Database, held: Revision | None, pause: Callable[[], None] = lambda: None) -> Changes | None:
-    """Reads all changes since `held` from one state of the database.
+    """Reads all changes since the state `held` from one state of the database.
 
     Args:
         database: The database.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Column, Connection, Table, false, func, or_, select
 from sqlalchemy.exc import DatabaseError
 
+from modelservice.domain.model import Check
 from modelservice.domain.values import check_number, check_text
 from modelservice.errors import DatabaseUnavailableError, InvalidValueError
-from modelservice.store.changes import WRITERS
 from modelservice.store.database import Database
 from modelservice.store.rows import organization_from_row
 from modelservice.store.schema import VERSION_TABLE, require_current
@@ -41,16 +42,27 @@ _REFERENCES: Final[tuple[tuple[Column[Any], Table], ...]] = (
 )
 
 
+def _check_object(what: str, value: object) -> None:
+    if not isinstance(value, dict):
+        raise InvalidValueError(f"{what}: is not a JSON object")
+
+
+_check_any_text: Final = partial(check_text, shortest=0, longest=10**9)
+# Checks of the columns that servers do not read.
+_CHECKS: Final[Mapping[Table, Mapping[str, Check]]] = {
+    revisions: {"token": partial(check_text, shortest=1, longest=32), "created": check_number},
+    audit: {
+        "created": check_number,
+        **dict.fromkeys(("actor", "action", "subject"), _check_any_text),
+        "detail": _check_object,
+    },
+    models: {"source": _check_any_text, "sources": _check_object},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """A problem or a warning about a database.
-
-    Attributes:
-        severity: `PROBLEM` or `WARNING`.
-        table: None if the issue concerns no single table.
-        id: The row's id; None if the issue concerns no single row.
-        reason: Repeats no value.
-    """
+    """A `PROBLEM` or a `WARNING`. Table and id are None if it concerns no single one; the reason repeats no value."""
 
     severity: str
     table: str | None
@@ -170,38 +182,17 @@ def _references(connection: Connection) -> Iterator[Issue]:
 
 def _rows(connection: Connection) -> Iterator[Issue]:
     reader = TableReader(connection, 0, lambda: None)
-    others = [column.name for column in models.columns if column.name not in ("id", "deleted", *WRITERS)]
-    for rows in (
-        reader.read(organizations, organization_from_row),
-        reader.read(revisions, _check_revision),
-        reader.read(audit, _check_audit),
-        reader.read(models, _check_sources, without=others),
-    ):
-        for row in rows.unreadable:
-            yield Issue(PROBLEM, row.table, shown_id(row.id), row.reason)
+    unreadable = list(reader.read(organizations, organization_from_row).unreadable)
+    for table, checks in _CHECKS.items():
+        others = {column.name for column in table.columns} - {id_of(table).name, "deleted", *checks}
+        unreadable += reader.read(table, partial(_check, checks), without=others).unreadable
+    for row in unreadable:
+        yield Issue(PROBLEM, row.table, shown_id(row.id), row.reason)
 
 
-def _check_revision(row: Mapping[str, Any]) -> None:
-    _check(row, "token", lambda what, token: check_text(what, token, shortest=1, longest=32))
-    _check(row, "created", check_number)
-
-
-def _check_audit(row: Mapping[str, Any]) -> None:
-    _check(row, "created", check_number)
-    for name in ("actor", "action", "subject"):
-        _check(row, name, lambda what, text: check_text(what, text, shortest=0, longest=10**9))
-    if not isinstance(row["detail"], dict):
-        raise InvalidValueError("detail: is not a JSON object", "detail")
-
-
-def _check_sources(row: Mapping[str, Any]) -> None:
-    _check(row, "source", lambda what, text: check_text(what, text, shortest=0, longest=10**9))
-    if not isinstance(row["sources"], dict):
-        raise InvalidValueError("sources: is not a JSON object", "sources")
-
-
-def _check(row: Mapping[str, Any], column: str, check: Callable[[str, Any], None]) -> None:
-    try:
-        check(column, row[column])
-    except InvalidValueError as error:
-        raise InvalidValueError(str(error), column) from None
+def _check(checks: Mapping[str, Check], row: Mapping[str, Any]) -> None:
+    for column, check in checks.items():
+        try:
+            check(column, row[column])
+        except InvalidValueError as error:
+            raise InvalidValueError(str(error), column) from None

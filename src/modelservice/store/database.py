@@ -92,8 +92,8 @@ class Database:
     def allow_reads_during_writes(self) -> None:
         """Switches a SQLite file to write-ahead logging, so that a commit blocks no reader. Postgres needs nothing."""
         if self._is_sqlite:
-            with self.named_errors():
-                sqlite.enable_wal(self._url, self.access)
+            with self.named_errors(), contextlib.closing(sqlite.connect(self._url, self.access)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
 
     def wait_for_other_migrations(self, connection: Connection) -> None:
         """Locks out other migrations until the transaction ends. On SQLite, `CREATE` begins with that lock."""
@@ -102,8 +102,12 @@ class Database:
 
     def copy_to(self, file: Path) -> None:
         """Copies one state of a SQLite database to an empty file."""
-        with self.named_errors():
-            sqlite.copy(self._url, self.access, file)
+        with (
+            self.named_errors(),
+            contextlib.closing(sqlite.connect(self._url, self.access)) as source,
+            contextlib.closing(sqlite3.connect(file)) as target,
+        ):
+            source.backup(target)
 
     def overwrite_with(self, file: Path, locked: Callable[[], None]) -> None:
         """Overwrites a SQLite database with another, in one transaction (`store.sqlite.overwrite`)."""

@@ -42,12 +42,7 @@ _SHARED_LOCK: Final = (128, 1)
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A finished restore.
-
-    Attributes:
-        revision: The database's revision now.
-        kept: The copy of the previous contents; None if there was no database.
-    """
+    """A finished restore: the new revision, and the copy of the previous contents if there were any."""
 
     revision: int
     kept: Path | None
@@ -55,14 +50,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """The private copy of a backup.
-
-    Attributes:
-        path: The copy, next to the database.
-        source: The backup.
-        actor: Recorded in the audit.
-        now: In Unix seconds.
-    """
+    """The private copy (`path`, next to the database) of a backup (`source`); `now` is in Unix seconds."""
 
     path: Path
     source: Path
@@ -90,12 +78,6 @@ class _Ready:
 
 def restore(url: str, backup: Path, actor: str, now: int) -> Restored:
     """Replaces the contents of a SQLite database, which may be missing or damaged, with a backup.
-
-    Args:
-        url: The database.
-        backup: The backup.
-        actor: Recorded in the audit.
-        now: In Unix seconds.
 
     Raises:
         ConflictError: The database is Postgres; the backup is the database itself; the database is damaged while

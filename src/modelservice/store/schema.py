@@ -49,11 +49,6 @@ def require_no_newer(connection: Connection, name: str) -> None:
         raise SchemaMismatchError(_newer(name))
 
 
-def require_ours(connection: Connection, name: str) -> None:
-    """Raises SchemaMismatchError if the database called `name` belongs to another program."""
-    _is_migrated(connection, name)
-
-
 def migrate(database: Database) -> Migration:
     """Migrates the database to this version's schema, in one transaction. Concurrent calls are safe.
 
@@ -83,7 +78,8 @@ def migrate(database: Database) -> Migration:
     return Migration(before, REVISIONS[-1])
 
 
-def _is_migrated(connection: Connection, name: str) -> bool:
+def require_ours(connection: Connection, name: str) -> bool:
+    """Returns whether the database has tables. Raises SchemaMismatchError if they are another program's."""
     tables = inspect(connection).get_table_names()
     if tables and VERSION_TABLE not in tables:
         raise SchemaMismatchError(f"{name} holds another program's tables: use a separate database")
@@ -95,7 +91,7 @@ def _newer(name: str) -> str:
 
 
 def _version(connection: Connection, name: str) -> str | None:
-    if not _is_migrated(connection, name):
+    if not require_ours(connection, name):
         return None
     version = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  (a constant)
     if version is not None and version not in (*REVISIONS, _NEXT):

@@ -77,18 +77,6 @@ def connect(url: URL, access: Access) -> sqlite3.Connection:
     return connection
 
 
-def enable_wal(url: URL, access: Access) -> None:
-    """Switches the file to write-ahead logging, permanently, so that a commit blocks no reader."""
-    with contextlib.closing(connect(url, access)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-
-
-def copy(url: URL, access: Access, file: Path) -> None:
-    """Copies one state of the database to an empty file."""
-    with contextlib.closing(connect(url, access)) as source, contextlib.closing(sqlite3.connect(file)) as target:
-        source.backup(target)
-
-
 def overwrite(url: URL, access: Access, file: Path, locked: Callable[[], None]) -> None:
     """Overwrites the database with the contents of another, in one transaction.
 

@@ -86,7 +86,7 @@ class TableReader:
         self._since = since
         self._pause = pause
 
-    def read(self, table: Table, make: Callable[[Mapping[str, Any]], T], *, without: Sequence[str] = ()) -> Rows[T]:
+    def read(self, table: Table, make: Callable[[Mapping[str, Any]], T], *, without: Collection[str] = ()) -> Rows[T]:
         """Reads a table except the columns `without`, and converts each row with `make`."""
         columns = [column for column in table.columns if column.name not in without]
         try:
