@@ -171,12 +171,12 @@ OUT_OF_BOUNDS: list[tuple[str, Any, str]] = [
     ("max_tokens_per_request", 200_001, "max_tokens_per_request is 200001: must be"),
     ("metadata", {"a": "x" * 16_384}, "metadata has 16392 bytes: must have at most 16384"),
     ("metadata", {"a": 2**53 + 1}, "metadata: the integer 9007199254740993 is beyond 2^53"),
-    ("metadata", {"a": float("nan")}, "metadata: nan is no JSON number"),
+    ("metadata", {"a": float("nan")}, "metadata: nan is not a JSON number"),
     ("metadata", {"a": "\ud800"}, "metadata: is not valid Unicode"),
     ("metadata", [], "metadata: must be a JSON object"),
     ("system_prompt", "x" * 100_001, "system_prompt has 100001 characters: must have 0 to 100000"),
     ("system_prompt", "\ud800", "system_prompt: is not valid Unicode"),
-    ("cost_per_1k_tokens", -1, "cost_per_1k_tokens is -1: must be a finite number from 0"),
+    ("cost_per_1k_tokens", -1, "cost_per_1k_tokens is -1: must be a finite number, 0 or more"),
     ("enabled", None, "enabled is None: must be true or false"),
 ]
 

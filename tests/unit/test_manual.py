@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -136,6 +137,7 @@ def test_the_changelog_begins_with_the_newest_version() -> None:
     versions = re.findall(r"^## \[([\d.]+)\]", page("CHANGELOG.md"), re.MULTILINE)
 
     assert versions == sorted(versions, reverse=True)
+    assert versions[0] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
 def generate(docs: Path, out: Path) -> subprocess.CompletedProcess[str]:

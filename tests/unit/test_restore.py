@@ -155,7 +155,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], type[ModelserviceError], str]
     "somebody else's": (
         instead(lambda path: script(path, FOREIGN)),
         SchemaMismatchError,
-        "{} holds tables that are not modelservice's",
+        "{} holds another program's tables",
     ),
     "newer": (
         instead(lambda path: script(path, NEWER)),
@@ -187,8 +187,8 @@ REFUSED: dict[str, tuple[Callable[[Path], object], type[ModelserviceError], str]
         SchemaMismatchError,
         "{} holds the trigger t",
     ),
-    "a pipe": (instead(os.mkfifo), FileError, "{}: is no file"),
-    "a folder": (instead(Path.mkdir), FileError, "{}: is no file"),
+    "a pipe": (instead(os.mkfifo), FileError, "{}: is not a file"),
+    "a folder": (instead(Path.mkdir), FileError, "{}: is not a file"),
 }
 
 
@@ -222,7 +222,7 @@ def test_somebody_elses_database_is_not_overwritten(copy: Path, tmp_path: Path) 
     theirs = script(tmp_path / "theirs.db", FOREIGN)
     before = theirs.read_bytes()
 
-    with pytest.raises(SchemaMismatchError, match="holds tables that are not modelservice's"):
+    with pytest.raises(SchemaMismatchError, match="holds another program's tables"):
         restore(url_of(theirs), "test", copy)
 
     assert before == theirs.read_bytes()

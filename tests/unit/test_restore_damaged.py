@@ -101,5 +101,5 @@ def test_a_log_without_its_database_is_not_replayed_over_the_backup(live: Path, 
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path, copy: Path) -> None:
-    with pytest.raises(FileError, match=rf"^{tmp_path}/none: is no folder: make it first$"):
+    with pytest.raises(FileError, match=rf"^{tmp_path}/none: is not a folder: create it first$"):
         restore(url_of(tmp_path / "none" / "new.db"), "test", copy)

@@ -47,7 +47,7 @@ def test_a_database_of_the_version_before_keeps_all_that_it_has(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("script", "sentence"),
-    [(FOREIGN, "holds tables that are not modelservice's"), (NEWER, "has the schema of a newer modelservice")],
+    [(FOREIGN, "holds another program's tables"), (NEWER, "has the schema of a newer modelservice")],
     ids=["foreign", "newer"],
 )
 def test_a_database_that_is_not_ours_is_not_touched(tmp_path: Path, script: str, sentence: str) -> None:

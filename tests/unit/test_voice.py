@@ -1,55 +1,120 @@
-"""What people read is written in plain English: the worst phrases of translated prose stay out."""
+"""Text for people is plain English: the worst phrases of translated prose stay out."""
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.harness import ROOT
 
-# What is guarded. To be extended with src/**/*.py, *.lua, *.yaml and proto/**/*.proto as they are rewritten.
-GUARDED = ("README.md", "docs/*.md")
+GUARDED = (
+    "README.md",
+    "docs/*.md",
+    "Makefile",
+    "envoy.yaml",
+    "proto/**/*.proto",
+    "proto/**/*.py",
+    "proto/**/*.yaml",
+    "src/**/*.py",
+    "src/**/*.lua",
+    "src/**/catalogue.schema.json",
+)
+
+# --- NOT YET REWORDED: delete these entries, and then the tuple with its use in `_files` ------------------------------
+NOT_YET = (
+    "Makefile",
+    "envoy.yaml",
+    "src/modelservice/app.py",
+    "src/modelservice/auth/",
+    "src/modelservice/catalogue/",
+    "src/modelservice/cli/",
+    "src/modelservice/config/",
+    "src/modelservice/edge/",
+    "src/modelservice/errors.py",
+    "src/modelservice/hosts.py",
+    "src/modelservice/manage/",
+    "src/modelservice/rpc/",
+    "src/modelservice/stop.py",
+    "src/modelservice/telemetry/",
+)
+# ----------------------------------------------------------------------------------------------------------------------
 
 # Each with what to write instead.
 WORST = {
-    r"\bto be had\b": "available, unavailable",
-    r"\bwithout end\b": "0 disables the limit",
-    r"\bwho(?:ever)? (?:accepts|asks|brought|fetches|wants)\b": "clients that …, anyone who …",
+    # Words.
+    r"\bwhoever\b": "anyone who, the caller that",
+    r"\bsomebody(?: else)?'s\b": "another program's, someone else's",
+    r"\bof late\b": "recently",
+    r"\bfor ever\b": "without limit, permanently",
+    r"\bfor good\b(?! reason)": "permanently",
+    r"\bby so many\b|\bso many (?:bytes|seconds|times|servers)\b": "this number of",
+    r"\bas often as\b": "every time, at most N times",
+    r"\bmends?\b": "fix, repair",
+    # Subjects.
+    r"\bwho(?:ever)? (?:accepts|asks|brought|fetches|wants|does not know)\b": "clients that …, anyone who …",
+    r"\bhim who\b": "the caller that",
+    r"\bnobody (?:said|means)\b": "not set",
+    r"\bhas not even\b": "malformed",
+    # Verbs.
+    r'"""Says\b': "Returns whether …, Whether …",
+    r"\bto be (?:had|called|asked)\b": "available; Call it …",
     r"\b(?:is|are) said (?:in|of|so)\b": "the log says",
     r"\bmust be once\b": "must appear exactly once",
     r"\b(?:said|own|brings?|says|list \w+) no more\b": "no longer",
-    r"\bfor good\b": "permanently",
-    r"\ball one (?:how|whether|to)\b": "does not matter",
-    r"\bnobody (?:said|means)\b": "not set",
     r"\bstands? there\b": "is, appears",
     r"\btaken for\b": "counts as",
-    r"\bin (?:their|the|its) stead\b": "instead",
     r"\b(?:goes|go) before\b": "overrides",
-    r"\bpast its end\b": "after it expires",
-    r"\bof late\b": "recently",
-    r"\bas (?:it|both|they) comes?\b": "with default settings",
     r"\bdoes what is due\b": "name the task",
     r"\bto look\.": "polling",
+    r"\b(?:begins?|made) anew\b": "starts over, recreated",
+    r"\bas \w+ has it\b": "like, as in",
+    r"(?<!there )\bis no (?:JSON|UUID|number|text|file|folder|backup|path|token)\b": "is not a",
+    # Clauses.
+    r"\bwithout end\b": "0 disables the limit",
+    r"\ball one (?:how|whether|to)\b": "does not matter",
+    r"\bin (?:their|the|its) stead\b": "instead",
+    r"\bpast its end\b": "after it expires",
+    r"\bas (?:it|both|they) comes?\b": "with default settings",
     r"\bin vain\b": "timed out waiting for",
-    r"\bhas not even\b": "malformed",
     r"\bbe it as\b": "including",
-    r"\bbegins? anew\b": "starts over",
-    r"\bmade anew\b": "recreated",
     r"\bof (?:their|its) own word\b": "by itself",
-    r"\bhim who\b": "the caller that",
 }
 
 
+def _files(pattern: str) -> Iterator[Path]:
+    for path in sorted(ROOT.glob(pattern)):
+        if not path.relative_to(ROOT).as_posix().startswith(NOT_YET):
+            yield path
+
+
+def _line_breaks(match: re.Match[str]) -> str:
+    return "\n" * match[0].count("\n")
+
+
+@functools.cache
+def _prose(path: Path) -> tuple[str, list[int]]:
+    """Returns the text on one line, because sentences run over line breaks, and the line number of each character."""
+    # Generated tables repeat texts of src.
+    text = re.sub(r"<!-- generated.*?<!-- end -->", _line_breaks, path.read_text(), flags=re.DOTALL)
+    prose, numbers = "", []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = " ".join(re.sub(r"^\s*(?:#|//|--)", "", line).split()) + " "
+        prose += words
+        numbers += [number] * len(words)
+    return prose, numbers
+
+
 @pytest.mark.parametrize("phrase", WORST)
-def test_no_page_has_one_of_the_worst_phrases(phrase: str) -> None:
+def test_no_text_has_one_of_the_worst_phrases(phrase: str) -> None:
     found = []
-    for pattern in GUARDED:
-        for path in sorted(ROOT.glob(pattern)):
-            # Sentences run over line breaks. Generated tables repeat texts of src.
-            text = re.sub(r"<!-- generated.*?<!-- end -->", "", path.read_text(), flags=re.DOTALL)
-            text = re.sub(r"\s+", " ", text)
-            found += [f"{path.relative_to(ROOT)}: …{m[0]}…" for m in re.finditer(phrase, text, re.IGNORECASE)]
+    for path in (path for pattern in GUARDED for path in _files(pattern)):
+        prose, numbers = _prose(path)
+        matches = re.finditer(phrase, prose, re.IGNORECASE)
+        found += [f"{path.relative_to(ROOT)}:{numbers[match.start()]}: {match[0]}" for match in matches]
 
     assert [] == found, f"write instead: {WORST[phrase]}"
 
@@ -57,3 +122,13 @@ def test_no_page_has_one_of_the_worst_phrases(phrase: str) -> None:
 @pytest.mark.parametrize("pattern", GUARDED)
 def test_every_pattern_guards_a_file(pattern: str) -> None:
     assert list(ROOT.glob(pattern))
+
+
+def test_a_phrase_is_found_across_lines(tmp_path: Path) -> None:
+    file = tmp_path / "x.py"
+    file.write_text("x = 1\n# A sentence that stands\n# there twice.\n")
+
+    prose, numbers = _prose(file)
+
+    assert (match := re.search(r"\bstands? there\b", prose))
+    assert 2 == numbers[match.start()]

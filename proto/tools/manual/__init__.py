@@ -1,1 +1,1 @@
-"""Keeps the tables of the manual equal to the code. A build tool: no part of the service."""
+"""Generates the manual's tables from the code. A build tool, not part of the service."""

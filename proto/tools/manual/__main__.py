@@ -1,7 +1,7 @@
 """Writes the manual's generated tables: `python -m manual DESCRIPTORS DOCS OUT`.
 
-DESCRIPTORS is a set of proto files with comments, as protoc writes it. Pages are read from DOCS. Those with generated
-tables are written to OUT, which may be the same folder.
+DESCRIPTORS is a descriptor set from protoc with comments. Pages are read from DOCS and written to OUT, which may be the
+same folder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from manual.pages import with_tables
-from manual.tables import Tables
+from manual.reference import Tables
 from openapi.source import Source
 
 

@@ -1,8 +1,4 @@
-"""Replaces what stands between the markers of a page.
-
-A table begins with the HTML comment `<!-- generated: NAME ARGUMENTS -->`, which renderers hide, and ends with
-`<!-- end -->`.
-"""
+"""Replaces the tables between `<!-- generated: NAME ARGUMENTS -->` and `<!-- end -->` in a page."""
 
 from __future__ import annotations
 
@@ -10,24 +6,24 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NoReturn
 
-Rows = Sequence[Sequence[str]]
-# Returns the header and the rows of a table, given the arguments of its marker.
-MakeTable = Callable[[Sequence[str]], Rows]
+Cells = Sequence[Sequence[str]]
+# Returns a table with its header, given the arguments of the marker.
+MakeTable = Callable[[Sequence[str]], Cells]
 
 _MARKED: Final = re.compile(r"(<!-- generated: ([a-z]+)((?: [a-z_*]+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 _MARKER: Final = "<!-- generated:"
 
 
 def with_tables(page: str, text: str, tables: Mapping[str, MakeTable]) -> str:
-    """Returns a page with its tables made anew.
+    """Returns a page with new tables.
 
     Args:
         page: The file's name, for errors.
         text: The page.
-        tables: What makes each table, by the name in the marker.
+        tables: By the name in the marker.
 
     Raises:
-        SystemExit: A marker is malformed or names no table.
+        SystemExit: A marker is malformed or names an unknown table.
     """
     if len(_MARKED.findall(text)) != text.count(_MARKER):
         _fail(page, "a marker is malformed, or `<!-- end -->` is missing")
@@ -41,8 +37,8 @@ def with_tables(page: str, text: str, tables: Mapping[str, MakeTable]) -> str:
     return _MARKED.sub(replace, text)
 
 
-def markdown(rows: Rows) -> str:
-    """Returns a Markdown table. The first row is its header."""
+def markdown(rows: Cells) -> str:
+    """Returns a Markdown table. The first row is the header."""
     header, *others = rows
     lines = [header, ["---"] * len(header), *others]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)

@@ -1,7 +1,7 @@
 """Writes the OpenAPI document: `python -m openapi DESCRIPTORS EXAMPLES OUT`.
 
-DESCRIPTORS is a set of proto files with their imports and comments, as protoc writes it. EXAMPLES is a folder with an
-answer of the service for each method.
+DESCRIPTORS is a descriptor set from protoc with imports and comments. EXAMPLES is a folder with a response for each
+method.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a whole."""
+"""Assembles the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -14,51 +14,55 @@ from openapi.source import Method, Source
 
 _SERVICE: Final = ".modelservice.v1.ModelService"
 _ERROR: Final = ".modelservice.rest.v1.ErrorBody"
-# Files of examples: answers of the service with the catalogue of the documentation.
+# Example responses: what the service returns with the documented catalogue.
 _EXAMPLES: Final = {"ListModels": "list_models.json", "GetModel": "get_model_gpt-4o.json"}
 
 _DESCRIPTION: Final = """\
-A catalogue of AI models: which there are, and what each costs, can do and complies with.
+A catalogue of AI models: which models exist, and what each costs, can do and complies with.
 
-**Authentication.** `Authorization: Bearer …` with an API key or, where the service has been told of their issuer, a
-JSON Web Token. Callers see the system models, and those of their organization.
+**Authentication.** Send `Authorization: Bearer …` with an API key, or with a JSON Web Token of the configured identity
+provider. Callers see the system models and those of their organization.
 
-**Errors** are `{"error": {"type": …, "message": …, "code": …}}`. Programs go by `code`; new ones may be added. Besides
-what is listed with each path, another method than GET is 405 (`Error405`), and another path 404 (`Error404`).
+**Errors** are `{"error": {"type": …, "message": …, "code": …}}`. Use `code` in programs; new codes may be added.
+Besides the errors listed for each path, any method other than GET returns 405 (`Error405`), and unknown paths return
+404 (`Error404`).
 
-**Query parameters** of `/v1` that are not listed are refused with 400, but for `client_version`, `limit` and `user`,
-which some clients send: they mean nothing.
+**Query parameters** of `/v1` that are not listed are rejected with 400, except `client_version`, `limit` and `user`,
+which some clients send. These are ignored.
 
-**Objects** may get further members in later versions. What is unknown is absent.
+**Objects** may get new members in later versions. Unknown values are absent.
 """
-_CREDENTIAL: Final = "An API key, or a JSON Web Token of the issuer that the service has been told of."
-_SLASHES: Final = "In the path, slashes may stand as they are or as `%2F`."
+_CREDENTIAL: Final = "An API key, or a JSON Web Token of the configured identity provider."
+_SLASHES: Final = "In the path, slashes may be raw or encoded as `%2F`."
 
-# Those of every answer that is not an error: name, meaning, schema.
+# Headers of every successful response: description, schema.
 _HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
-    "x-request-id": ("The request's own `x-request-id`, or one that was made. The log has it.", {"type": "string"}),
+    "x-request-id": (
+        "The request's own `x-request-id`, or a new one. The log contains the same id.",
+        {"type": "string"},
+    ),
     "ETag": (
-        "Stands for the content of the answer, whatever its encoding.",
+        "Identifies the content of the response, in any encoding.",
         {"type": "string", "pattern": '^W/"[0-9a-f]{32}"$'},
     ),
-    "Cache-Control": ("For how long the answer may be taken for fresh.", {"type": "string"}),
-    "Vary": ("What the answer depends on, besides the address.", {"type": "string"}),
+    "Cache-Control": ("How long the response may be reused.", {"type": "string"}),
+    "Vary": ("Request headers that the response depends on.", {"type": "string"}),
 }
-_IF_NONE_MATCH: Final = "The `ETag` of answers that the caller has. If one of them is still the answer, it is 304."
+_IF_NONE_MATCH: Final = "`ETag` values of stored responses. The response is 304 if one of them is current."
 
 _ANOTHER_PATH: Final = 404
 _ANOTHER_METHOD: Final = 405
-# What a server alone says, or nobody of this path.
+# Statuses that Envoy never returns for its own paths.
 _SERVERS: Final = frozenset({401, 403, _ANOTHER_PATH, _ANOTHER_METHOD, 500})
-# Neither waits for a body, and none is counted.
+# Health checks read no body and have no rate limit.
 _NOT_OF_PROBES: Final = _SERVERS | {413, 429, 504}
-# What Envoy answers by itself, to anybody: operation, summary, success, and the statuses of errors that never come.
+# Paths that Envoy answers without authentication: operation, summary, success, and error statuses that cannot occur.
 _OWN: Final[Mapping[str, tuple[str, str, dict[str, Any], frozenset[int]]]] = {
-    "/healthz": ("GetHealth", "Whether the service's edge is up.", {"description": "It is up."}, _NOT_OF_PROBES),
+    "/healthz": ("GetHealth", "Whether Envoy is up.", {"description": "Envoy is up."}, _NOT_OF_PROBES),
     "/readyz": (
         "GetReadiness",
-        "Whether a server is ready to answer.",
-        {"description": "One is ready."},
+        "Whether a server is ready.",
+        {"description": "At least one server is ready."},
         _NOT_OF_PROBES,
     ),
     "/openapi.json": (
@@ -75,12 +79,7 @@ _OWN: Final[Mapping[str, tuple[str, str, dict[str, Any], frozenset[int]]]] = {
 
 
 def document(source: Source, examples: Path) -> dict[str, Any]:
-    """Returns the document.
-
-    Args:
-        source: The proto files.
-        examples: The folder with an example for each method.
-    """
+    """Returns the document. The folder `examples` has an example response for each method."""
     methods = source.methods(_SERVICE)
     return {
         "openapi": "3.1.0",
@@ -135,7 +134,7 @@ def _operation(source: Source, method: Method, examples: Path) -> dict[str, Any]
                     }
                 },
             },
-            "304": {"description": "The answer is one that the caller has.", "headers": _headers(*_HEADERS)},
+            "304": {"description": "The caller's stored response is current.", "headers": _headers(*_HEADERS)},
             **references(rows().keys() - never),
         },
     }
@@ -158,7 +157,7 @@ def _schemas(source: Source, methods: Sequence[Method]) -> dict[str, Any]:
     body["type"]["examples"] = list(dict.fromkeys(kind.type for kind in kinds))
     body["code"]["examples"] = list(dict.fromkeys(kind.code for kind in kinds))
     error = {
-        "description": "What every error answers.",
+        "description": "The body of every error.",
         "type": "object",
         "required": ["error"],
         "properties": {"error": {"$ref": "#/components/schemas/ErrorBody"}},

@@ -1,7 +1,4 @@
-"""JSON Schemas of the messages.
-
-Objects are left open: a later version may add fields, as protobuf does, and who does not know one passes it over.
-"""
+"""JSON Schemas of the messages. Objects stay open, because a later version may add fields."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from openapi.source import Source
 Schema = dict[str, Any]
 
 _INT32_MAX: Final = 2**31 - 1
-# The format: what is a signed 64-bit number in most languages holds it.
+# The format for code generators: a signed 64-bit integer holds every value.
 _UINT32: Final = {"type": "integer", "format": "int64", "minimum": 0, "maximum": UINT32_MAX}
 _SCALARS: Final[Mapping[int, Schema]] = {
     FieldDescriptorProto.TYPE_STRING: {"type": "string"},
@@ -34,14 +31,14 @@ _WELL_KNOWN: Final[Mapping[str, Schema]] = {
     ".google.protobuf.NullValue": {"type": "null"},
 }
 
-# A rule without lookahead, which not every implementation has. The length has keywords of its own.
+# Without lookahead, which not every implementation has. Length keywords are separate.
 _SEGMENT: Final = r"(?:\.?[A-Za-z0-9_:@-]|\.\.[A-Za-z0-9._:@-])[A-Za-z0-9._:@-]*"
-# A name, as `domain.values.is_model_name` has it; and a UUID, which has its shape, in either case.
+# `domain.values.is_model_name`, or a UUID, which also matches.
 _NAME: Final[Schema] = {"pattern": f"^{_SEGMENT}(?:/{_SEGMENT})*$", "minLength": 1, "maxLength": 256}
 _UUID: Final[Schema] = {"format": "uuid"}
 _LABEL: Final[Schema] = {"pattern": "^[a-z0-9]+(?:[._-][a-z0-9]+)*$"}
 _FROM_0: Final[Schema] = {"minimum": 0}
-# What proto3's types do not say of a field. Of a repeated one: of each of its values.
+# Constraints that proto3 cannot express. For a repeated field, those of each value.
 _BOUNDS: Final[Mapping[str, Schema]] = {
     "ListModelsRequest.capability": _LABEL,
     "ListModelsRequest.compliance": _LABEL,
@@ -69,19 +66,14 @@ _BOUNDS: Final[Mapping[str, Schema]] = {
 
 
 def message_schemas(source: Source, *names: str) -> dict[str, Schema]:
-    """Returns the schemas of messages, and of those in them, by their short names.
-
-    Args:
-        source: The proto files.
-        names: The messages' full names, each with a leading dot.
-    """
+    """Returns the schemas of messages (full names with a leading dot) and of messages in them, by short name."""
     found: dict[str, Schema] = {}
     for name in names:
         fields = source.messages[name].field
         found[_short(name)] = {
             "description": source.comment(name).text,
             "type": "object",
-            # A field with presence is absent when it is unknown. A message is always present.
+            # A field with presence is absent if unknown. Messages are always present.
             "required": [field.json_name for field in fields if not field.proto3_optional],
             "properties": {
                 field.json_name: described(field_schema(source, name, field), source.prose(name, field))
@@ -94,7 +86,7 @@ def message_schemas(source: Source, *names: str) -> dict[str, Schema]:
 
 
 def field_schema(source: Source, message: str, field: FieldDescriptorProto) -> Schema:
-    """Returns the schema of a message's field, without its description."""
+    """Returns the schema of a field, without its description."""
     comment = source.comment(message, field.name)
     key = f"{_short(message)}.{field.name}"
     schema = _type_of(field) | _BOUNDS.get(key, {})
@@ -109,7 +101,7 @@ def field_schema(source: Source, message: str, field: FieldDescriptorProto) -> S
 
 
 def described(schema: Schema, text: str) -> Schema:
-    """Returns a schema with a description, which comes first."""
+    """Returns a schema with a description in front."""
     return {"description": text, **schema}
 
 

@@ -1,4 +1,4 @@
-"""What proto/ says: messages, methods with their HTTP paths, and the comments of each."""
+"""Reads messages, methods with their HTTP paths, and comments from the proto files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
 )
 
-# Numbers of fields of descriptor.proto: a comment's place is a path of them.
+# Field numbers in descriptor.proto. The location of a comment is a path of them.
 _MESSAGES: Final = FileDescriptorProto.MESSAGE_TYPE_FIELD_NUMBER
 _ENUMS: Final = FileDescriptorProto.ENUM_TYPE_FIELD_NUMBER
 _SERVICES: Final = FileDescriptorProto.SERVICE_FIELD_NUMBER
-# Fields of a message, values of an enum, methods of a service.
+# The same number for fields of a message, values of an enum and methods of a service.
 _PARTS: Final = DescriptorProto.FIELD_FIELD_NUMBER
 
 _EXAMPLES: Final = re.compile(r"\s*Examples?: (.+)\.$")
 _CONSTANT: Final = re.compile(r'^Always (".*?"|true|false|null)\.')
-# Where in the contract it stands, which callers do not have.
+# References to the internal documents.
 _ORIGIN: Final = re.compile(r" \((?:list|get) document[^)]*\)")
 
 
@@ -33,9 +33,9 @@ class Comment:
     """A leading comment.
 
     Attributes:
-        text: Its sentences, a line for each paragraph.
-        examples: The values that it gives as examples.
-        constants: The one value that it says is always there, if it does.
+        text: One line per paragraph.
+        examples: The values after "Example:".
+        constants: The value after "Always", if there is one.
     """
 
     text: str
@@ -44,10 +44,7 @@ class Comment:
 
     @classmethod
     def of(cls, comment: str) -> Comment:
-        """Reads a comment as it stands in the file.
-
-        What it says of errors is left out: a document has responses. So are notes to tools.
-        """
+        """Parses a comment. Omits notes to tools, and paragraphs about errors: the document has responses for those."""
         lines = [line.strip() for line in comment.splitlines() if not line.strip().startswith("buf:lint:")]
         paragraphs = [" ".join(part.split()) for part in "\n".join(lines).split("\n\n")]
         text = _ORIGIN.sub("", "\n".join(part for part in paragraphs if part and not part.startswith("Errors ")))
@@ -64,12 +61,10 @@ class Method:
     """A method of a service.
 
     Attributes:
-        name: Its name.
-        path: Its HTTP path, with names in braces.
-        path_fields: The fields of the request that the path gives.
-        request: The full name of its request.
-        response: The full name of its response.
-        comment: Its comment.
+        path: The HTTP path, with names in braces.
+        path_fields: The fields of the request in the path.
+        request: The full name of the request message.
+        response: The full name of the response message.
     """
 
     name: str
@@ -87,19 +82,19 @@ class Source:
         descriptors: A serialized `google.protobuf.FileDescriptorSet`, with imports and source information.
 
     Attributes:
-        messages: Every message, by its full name with a leading dot, as fields name their types.
+        messages: Every message, by its full name with a leading dot.
     """
 
     def __init__(self, descriptors: bytes) -> None:
         self._files = FileDescriptorSet.FromString(descriptors).file
         self.messages: dict[str, DescriptorProto] = {}
-        # By the full name of what they are about.
+        # By full name.
         self._comments: dict[str, Comment] = {}
         for file in self._files:
             self._read(file)
 
     def comment(self, *names: str) -> Comment:
-        """Returns the comment of a message, a field, a method or a value of an enum, by the parts of its full name."""
+        """Returns the comment of a message, field, method or enum value, by the parts of its full name."""
         return self._comments.get(".".join(names), Comment(""))
 
     def methods(self, service: str) -> list[Method]:
@@ -119,7 +114,7 @@ class Source:
         ]
 
     def prose(self, message: str, field: FieldDescriptorProto) -> str:
-        """Returns the text of a field's comment, where fields have the names that they have in JSON."""
+        """Returns the text of a field's comment, with the JSON names of the fields in it."""
         own = {one.name: one.json_name for one in self.messages[message].field}
         package = message.rpartition(".")[0]
         text = re.sub(

@@ -1,4 +1,1 @@
-"""The things that the service is about: models, organizations, API keys, callers.
-
-All of them are frozen, and cannot be made with a value outside its bounds.
-"""
+"""Models, organizations, API keys and callers, as frozen objects that validate their values."""

@@ -1,7 +1,7 @@
 """How an organization's model inherits from its parent.
 
-What it leaves unset is its parent's, and follows it. What it sets may not claim more than the parent has; should the
-parent shrink later, the smaller counts.
+An unset field has the parent's current value. A set field cannot claim more than the parent has; if the parent shrinks
+later, the smaller value counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from modelservice.domain.model import FLAGS, LABELS, Model, OrganizationModel
 from modelservice.errors import InvalidValueError
 
 _LIMITS: Final = ("context_window", "max_tokens", "max_tokens_per_request")
-# Said by the organization, and no claim about what the parent can do.
+# The organization sets these freely: they claim nothing about what the parent can do.
 _FREE: Final = ("description", "cost_per_1k_tokens", "metadata", "system_prompt", "system_prompt_id")
 CLAIMS: Final = (*_LIMITS, *LABELS, *FLAGS)
 INHERITED: Final = (*CLAIMS, *_FREE)
@@ -26,19 +26,14 @@ LIMITED: Final = "limited by the parent"
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """A value that counts, and where it comes from.
-
-    Attributes:
-        value: The value.
-        origin: `OWN`, `FROM_PARENT` or `LIMITED`.
-    """
+    """An effective value and its origin: `OWN`, `FROM_PARENT` or `LIMITED`."""
 
     value: Any
     origin: str
 
 
 def effective(own: OrganizationModel, parent: Model) -> dict[str, Effective]:
-    """Returns what counts for each field of `INHERITED`, and for `enabled`."""
+    """Returns the effective value of each field of `INHERITED`, and of `enabled`."""
     values = {name: _effective(name, getattr(own, name), getattr(parent, name)) for name in INHERITED}
     values["enabled"] = _effective("enabled", own.enabled, parent.enabled)
     return values
@@ -62,15 +57,12 @@ def inherit(own: OrganizationModel, parent: Model) -> Model:
 
 
 def check_claims(own: OrganizationModel, parent: Model, fields: Collection[str] = CLAIMS) -> None:
-    """Checks that a model claims nothing that its parent has not.
+    """Raises InvalidValueError, with field, value and bound, if a model claims more than its parent has.
 
     Args:
-        own: What the organization says.
-        parent: The parent.
-        fields: Which of `CLAIMS` are looked at.
-
-    Raises:
-        InvalidValueError: It does. The text names field, value and bound.
+        own: The organization's model.
+        parent: Its parent.
+        fields: The fields of `CLAIMS` to check.
     """
     for name in (field for field in CLAIMS if field in fields):
         value = getattr(own, name)
@@ -78,7 +70,7 @@ def check_claims(own: OrganizationModel, parent: Model, fields: Collection[str] 
             raise InvalidValueError(f"model {own.name}: {name} is {_shown(value)}: {_bound(name, parent)}")
 
 
-def _effective(name: str, own: Any, parent: Any) -> Effective:  # noqa: ANN401  (a field of any type)
+def _effective(name: str, own: Any, parent: Any) -> Effective:  # noqa: ANN401  (fields of any type)
     if own is None:
         return Effective(parent, FROM_PARENT)
     if name in LABELS:
@@ -87,7 +79,7 @@ def _effective(name: str, own: Any, parent: Any) -> Effective:  # noqa: ANN401  
     if name in FLAGS or name == "enabled":
         return Effective(own and parent, OWN if parent or not own else LIMITED)
     if name in _LIMITS and (not parent or own > parent):
-        # A parent whose own is unknown cannot vouch for more than that.
+        # An unknown limit of the parent allows no claim.
         return Effective(parent, LIMITED)
     return Effective(own, OWN)
 

@@ -1,4 +1,4 @@
-"""Models: those of the platform, and those that an organization owns."""
+"""System models, and models of organizations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from modelservice.errors import InvalidValueError
 FLAGS: Final = ("encryption_supported", "pii_redaction_supported", "supports_streaming", "supports_tools")
 LABELS: Final = ("capabilities", "compliance")
 
-# Bounds for organizations' models. The platform's own may have whatever the wire carries.
+# Bounds for organizations' models. System models may have any value that the wire can carry.
 DISPLAY_NAME_MAX: Final = 200
 CONTEXT_WINDOW_MAX: Final = 2_000_000
 TOKENS_PER_REQUEST_MAX: Final = 200_000
@@ -32,9 +32,8 @@ DESCRIPTION_MAX: Final = 10_000
 SYSTEM_PROMPT_MAX: Final = 100_000
 METADATA_BYTES_MAX: Final = 16 * 1024
 
-
 Check = Callable[[str, Any], None]
-# Positions have 64 bits on every database.
+# The range of BIGINT.
 _POSITION_MAX: Final = 2**63 - 1
 
 
@@ -61,10 +60,10 @@ def _number(least: int, most: int) -> Check:
     return partial(check_number, least=least, most=most)
 
 
-# Names for people. They are shown in one line, so new ones have no control characters (`check_line`).
+# Fields shown on one line. New values must not have control characters (`check_line`).
 LINES: Final = frozenset({"display_name", "provider", "permission_id"})
 
-# What each field of a system model may be.
+# The check of each field of a system model.
 SYSTEM_CHECKS: Final[Mapping[str, Check]] = {
     "name": check_model_name,
     "display_name": _text(1, 1000),
@@ -86,7 +85,7 @@ SYSTEM_CHECKS: Final[Mapping[str, Check]] = {
     "system_prompt_id": _optional(check_uuid),
 }
 
-# What each field of an organization's model may be.
+# The check of each field of an organization's model.
 ORGANIZATION_CHECKS: Final[Mapping[str, Check]] = {
     "name": check_model_name,
     "display_name": _text(1, DISPLAY_NAME_MAX),
@@ -103,9 +102,9 @@ ORGANIZATION_CHECKS: Final[Mapping[str, Check]] = {
     "system_prompt_id": _optional(check_uuid),
 }
 
-# An organization's model has no provider of its own once it has inherited everything else.
+# An organization's model never has a provider, even after inheriting everything else.
 _INHERITED_CHECKS: Final = {name: check for name, check in SYSTEM_CHECKS.items() if name != "provider"}
-# What the service sets by itself. A row may hold anything.
+# Fields that the service sets, checked because a row may contain anything.
 _PLACE_CHECKS: Final[Mapping[str, Check]] = {"position": _number(0, _POSITION_MAX)}
 _OWN_CHECKS: Final[Mapping[str, Check]] = {
     "organization_id": _text(1, 128),
@@ -117,36 +116,30 @@ _OWN_CHECKS: Final[Mapping[str, Check]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model as callers see it: one of the platform, or one of an organization with all that it inherits.
+    """A model as callers see it: a system model, or an organization's model with everything it inherits.
 
     Attributes:
-        id: Its UUID, the `id` of the get document.
-        name: Its slug, the `id` of the list document (`NAME_RULE`).
-        display_name: Its name for people.
-        provider: Who makes it: `owned_by` in the list. None for an organization's model.
-        created: When it was created, in Unix seconds.
-        updated: When it was last changed, in Unix seconds.
-        position: Its place in the catalogue: models are listed by it. Taken when it is first stored.
-        organization_id: Who owns it; None for the platform.
-        parent_id: The UUID of the system model from which it inherits; None for a system model.
-        parent_name: That model's name.
-        permission_id: The id of its permission entry in the list, or None for one derived from the UUID.
-        description: Describes it, or None.
-        enabled: Whether it is listed.
+        id: The `id` of the get document.
+        name: The `id` of the list document (`NAME_RULE`).
+        provider: `owned_by` in the list. None for an organization's model.
+        created: In Unix seconds.
+        updated: In Unix seconds.
+        position: Order in lists, assigned when the model is first stored.
+        organization_id: The owner; None for a system model.
+        parent_id: The parent's UUID; None for a system model.
+        permission_id: The id of the permission entry in the list; None for one derived from the UUID.
+        enabled: Whether the model is listed.
         context_window: In tokens; 0 means unknown or not applicable.
-        max_tokens: The list document's `max_tokens`, in tokens, or None when unknown. Not the output limit.
-        max_tokens_per_request: The output limit, in tokens, or None when unknown.
-        cost_per_1k_tokens: In US dollars, or None when unknown.
-        credit_multiplier: For billing, or None when unknown. None for an organization's model.
-        capabilities: In the order in which they are shown.
-        compliance: In the order in which it is shown.
+        max_tokens: The list document's `max_tokens`, in tokens; None if unknown. Not the output limit.
+        max_tokens_per_request: The output limit, in tokens; None if unknown.
+        cost_per_1k_tokens: In US dollars; None if unknown.
+        credit_multiplier: For billing; None if unknown, and for an organization's model.
+        capabilities: In display order.
+        compliance: In display order.
         encryption_supported: Whether requests can be encrypted end to end.
         pii_redaction_supported: Whether personal data can be redacted.
-        supports_streaming: Whether answers can be streamed.
-        supports_tools: Whether it can call tools.
         metadata: Any JSON object.
-        system_prompt: The whole system prompt, or None.
-        system_prompt_id: The UUID of a prompt composition, or None.
+        system_prompt_id: The UUID of a prompt composition.
 
     Raises:
         InvalidValueError: A value is outside its bounds.
@@ -186,48 +179,30 @@ class Model:
 
     @property
     def permission(self) -> str:
-        """The id of its permission entry in the list: the given one, or one that the UUID gives."""
+        """The id of the permission entry in the list: the given one, or one derived from the UUID."""
         return self.permission_id or f"modelperm-{self.id.hex}"
 
     @property
     def supports_reasoning(self) -> bool:
-        """Whether its capabilities say so."""
+        """Whether the capabilities include `reasoning`."""
         return "reasoning" in self.capabilities
 
     @property
     def supports_vision(self) -> bool:
-        """Whether its capabilities say so: `multimodal`."""
+        """Whether the capabilities include `multimodal`."""
         return "multimodal" in self.capabilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationModel:
-    """What an organization says of a model of its own. Whatever is None, it inherits (`domain.inheritance`).
+    """A model as its organization defines it. Fields that are None are inherited (`domain.inheritance`).
+
+    Units are those of `Model`, bounds those of `ORGANIZATION_CHECKS`.
 
     Attributes:
-        id: Its UUID.
-        organization_id: Who owns it.
-        parent_id: The UUID of the system model from which it inherits.
-        name: Its slug (`NAME_RULE`), which no system model has, and no other model of the organization.
-        display_name: Its name for people, 1-200 characters.
-        created: In Unix seconds.
-        updated: In Unix seconds.
-        position: Its place among the organization's models.
-        enabled: Whether it is listed, while its parent is enabled too.
-        description: To 10,000 characters.
-        context_window: In tokens, 1-2,000,000.
-        max_tokens: In tokens, 1-2,000,000.
-        max_tokens_per_request: In tokens, 1-200,000.
-        cost_per_1k_tokens: In US dollars.
-        capabilities: In the order in which they are shown.
-        compliance: In the order in which it is shown.
-        encryption_supported: Whether requests can be encrypted end to end.
-        pii_redaction_supported: Whether personal data can be redacted.
-        supports_streaming: Whether answers can be streamed.
-        supports_tools: Whether it can call tools.
-        metadata: Any JSON object to 16 KB.
-        system_prompt: To 100,000 characters.
-        system_prompt_id: The UUID of a prompt composition.
+        name: Unique in the organization, and not the name of a system model.
+        position: Order among organizations' models.
+        enabled: Whether the model is listed, provided that its parent is enabled.
 
     Raises:
         InvalidValueError: A value is outside its bounds.

@@ -1,7 +1,7 @@
-r"""Text on its way to a terminal, whoever wrote it.
+r"""Makes text from any source safe to print on a terminal.
 
-A control character moves the cursor, renames the window or answers for the person at the keyboard; a bidirectional one
-makes a line read differently from what it says. Both are shown as escapes instead: `\x1b`, `\u202e`.
+Control characters can move the cursor, rename the window or type for the user. Bidirectional characters make a line
+look different from its contents. Both become escapes: `\x1b`, `\u202e`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# C0, DEL and C1; the bidirectional marks, embeddings, overrides and isolates (UAX 9), and the deprecated formatting
-# characters beside them; line and paragraph separators; surrogates, which no terminal can encode.
+# C0, DEL and C1; bidirectional marks, embeddings, overrides and isolates (UAX 9), and deprecated formatting characters;
+# line and paragraph separators; surrogates, which no terminal can encode.
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff]")
 
 
 def is_printable(text: str) -> bool:
-    """Says whether a text has no control character, line breaks and tabs included."""
+    """Whether a text has no control characters. Line breaks and tabs count as such."""
     return _CONTROLS.search(text) is None
 
 
@@ -25,10 +25,10 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Returns a text with each control character but the line breaks as its escape."""
+    """Returns a text with each control character except line breaks as its escape."""
     return "\n".join(map(printable, text.split("\n")))
 
 
 def printable_json(text: str) -> str:
-    """Returns the same JSON, with control characters as JSON escapes them. Line breaks stay: they are layout."""
+    """Returns the same JSON with control characters as JSON escapes. Line breaks stay: they are layout."""
     return _CONTROLS.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)

@@ -1,4 +1,4 @@
-"""What single values may be. A check raises an `InvalidValueError` that names place, value and bound."""
+"""Checks of single values. Each raises an InvalidValueError that names place, value and bound."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from modelservice.domain.text import is_printable
 from modelservice.errors import InvalidValueError
 
 UINT32_MAX: Final = 2**32 - 1
-# JSON numbers are doubles on the wire; beyond this, integers lose digits.
+# JSON numbers are doubles on the wire: larger integers lose digits.
 EXACT_INTEGER_MAX: Final = 2**53
-# Each level of JSON takes two or three of protobuf, whose decoders stop at 100.
+# Each JSON level takes two or three protobuf levels, and protobuf decoders stop at 100.
 METADATA_DEPTH_MAX: Final = 30
 
 NAME_RULE: Final = (
-    "1-256 letters, digits and . _ : @ / - (no slash at an end, no empty, '.' or '..' segment, not the form of a UUID)"
+    "1-256 letters, digits and . _ : @ / - (no slash at either end, no empty, '.' or '..' segment, not a UUID)"
 )
 ORGANIZATION_RULE: Final = "1-128 letters, digits and . _ -"
-# OpenID Connect Core, 2, allows 255 ASCII characters. Visible ones here: subjects go into logs and tables.
+# OpenID Connect Core, 2, allows 255 ASCII characters. Only visible ones here: subjects appear in logs and tables.
 SUBJECT_RULE: Final = "1-255 visible ASCII characters"
 LABEL_RULE: Final = "lower-case words joined by '-', '_' or '.'"
 
@@ -36,35 +36,35 @@ _LABEL_SHAPE: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
 
 def is_uuid(text: str) -> bool:
-    """Says whether the text has the canonical form of a UUID, in upper or lower case."""
+    """Whether the text is a UUID in canonical form, in upper or lower case."""
     return _UUID_SHAPE.fullmatch(text) is not None
 
 
 def is_model_name(text: str) -> bool:
-    """Says whether the text may be the name of a model (`NAME_RULE`)."""
+    """Whether the text is a valid model name (`NAME_RULE`)."""
     if not _NAME_SHAPE.fullmatch(text) or is_uuid(text):
         return False
-    # A client or a proxy may resolve such segments before the path arrives.
+    # Clients and proxies may resolve such segments before the path arrives.
     return all(segment not in ("", ".", "..") for segment in text.split("/"))
 
 
 def is_organization_id(text: str) -> bool:
-    """Says whether the text may be the id of an organization (`ORGANIZATION_RULE`)."""
+    """Whether the text is a valid organization id (`ORGANIZATION_RULE`)."""
     return _ORGANIZATION_SHAPE.fullmatch(text) is not None
 
 
 def is_subject(text: str) -> bool:
-    """Says whether the text may be the subject of a token (`SUBJECT_RULE`)."""
+    """Whether the text is a valid token subject (`SUBJECT_RULE`)."""
     return _SUBJECT_SHAPE.fullmatch(text) is not None
 
 
 def is_label(text: str) -> bool:
-    """Says whether the text may be a label: a capability, for instance (`LABEL_RULE`)."""
+    """Whether the text is a valid label, such as a capability (`LABEL_RULE`)."""
     return _LABEL_SHAPE.fullmatch(text) is not None
 
 
 class _Shown(reprlib.Repr):
-    """Shows a value in an error: short, whatever it is."""
+    """Shortens any value for an error message."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class _Shown(reprlib.Repr):
         self.maxlevel = 2
 
     def repr_int(self, number: int, _: int) -> str:
-        # Python refuses to print very long ones.
+        # Python refuses to print very long integers.
         return str(number) if abs(number) < _SHOWN_BELOW else f"an integer of {number.bit_length()} bits"
 
 
@@ -80,7 +80,7 @@ shown: Final = _Shown().repr
 
 
 def canonical_json(value: object) -> str:
-    """Returns the one text that stands for a JSON value: sorted keys, no spaces, ASCII only."""
+    """Returns the canonical text of a JSON value: sorted keys, no spaces, ASCII only."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -97,25 +97,25 @@ def check_uuid(what: str, value: object) -> None:
 
 
 def check_text(what: str, text: object, *, shortest: int, longest: int) -> None:
-    """Checks a text; lengths are in characters."""
+    """Checks a string; lengths are in characters."""
     if not isinstance(text, str):
-        raise InvalidValueError(f"{what} is {shown(text)}: must be a text")
+        raise InvalidValueError(f"{what} is {shown(text)}: must be a string")
     if not shortest <= len(text) <= longest:
         raise InvalidValueError(f"{what} has {len(text)} characters: must have {shortest} to {longest}")
     _check_unicode(what, text)
     if "\0" in text:
-        # Postgres keeps no NUL in a text.
-        raise InvalidValueError(f"{what}: must not hold the character NUL")
+        # Postgres cannot store it.
+        raise InvalidValueError(f"{what}: must not contain NUL")
 
 
 def check_line(what: str, text: object) -> None:
-    """Checks a name that is new: one line, without control characters. What was stored before may have some."""
+    """Checks that a new name has no control characters. Stored ones may have some."""
     if isinstance(text, str) and not is_printable(text):
         raise InvalidValueError(f"{what} is {shown(text)}: must have no control characters")
 
 
 def check_number(what: str, number: object, *, least: int = 0, most: int = UINT32_MAX) -> None:
-    """Checks a whole number."""
+    """Checks an integer."""
     if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
         raise InvalidValueError(f"{what} is {shown(number)}: must be a whole number from {least} to {most}")
 
@@ -124,36 +124,36 @@ def check_price(what: str, price: object) -> None:
     """Checks a price."""
     number = isinstance(price, int | float) and not isinstance(price, bool)
     if not (number and math.isfinite(price) and price >= 0):  # type: ignore[arg-type, operator]
-        raise InvalidValueError(f"{what} is {shown(price)}: must be a finite number from 0")
+        raise InvalidValueError(f"{what} is {shown(price)}: must be a finite number, 0 or more")
 
 
 def check_flag(what: str, flag: object) -> None:
-    """Checks a truth value."""
+    """Checks a boolean."""
     if not isinstance(flag, bool):
         raise InvalidValueError(f"{what} is {shown(flag)}: must be true or false")
 
 
 def check_labels(what: str, labels: object) -> None:
-    """Checks a list of words such as capabilities."""
+    """Checks a list of labels, such as capabilities."""
     if not isinstance(labels, tuple):
         raise InvalidValueError(f"{what} is {shown(labels)}: must be a list")
     for label in labels:
         if not isinstance(label, str) or not is_label(label):
-            raise InvalidValueError(f"{what}: {shown(label)} must be {LABEL_RULE}")
+            raise InvalidValueError(f"{what}: {shown(label)}: must be {LABEL_RULE}")
     if len(set(labels)) != len(labels):
-        raise InvalidValueError(f"{what}: holds the same word twice")
+        raise InvalidValueError(f"{what}: a label appears twice")
 
 
 def check_metadata(what: str, metadata: object) -> None:
-    """Checks that a value is a JSON object that every part of the service can carry."""
+    """Checks that a value is a JSON object that REST and gRPC can carry."""
     if not isinstance(metadata, Mapping):
         raise InvalidValueError(f"{what}: must be a JSON object")
     _check_json(what, metadata, depth=1)
 
 
-def _check_json(what: str, value: object, depth: int) -> None:  # noqa: C901, PLR0912  (a case for each kind of value)
+def _check_json(what: str, value: object, depth: int) -> None:  # noqa: C901, PLR0912  (one case per type)
     if depth > METADATA_DEPTH_MAX:
-        raise InvalidValueError(f"{what}: deeper than {METADATA_DEPTH_MAX} levels")
+        raise InvalidValueError(f"{what}: is nested deeper than {METADATA_DEPTH_MAX} levels")
     match value:
         case None | bool():
             pass
@@ -164,18 +164,18 @@ def _check_json(what: str, value: object, depth: int) -> None:  # noqa: C901, PL
                 raise InvalidValueError(f"{what}: the integer {shown(value)} is beyond 2^53")
         case float():
             if not math.isfinite(value):
-                raise InvalidValueError(f"{what}: {value} is no JSON number")
+                raise InvalidValueError(f"{what}: {value} is not a JSON number")
         case Mapping():
             for key, item in value.items():
                 if not isinstance(key, str):
-                    raise InvalidValueError(f"{what}: the key {shown(key)} is not a text")
+                    raise InvalidValueError(f"{what}: the key {shown(key)} is not a string")
                 _check_unicode(what, key)
                 _check_json(what, item, depth + 1)
         case list() | tuple():
             for item in value:
                 _check_json(what, item, depth + 1)
         case _:
-            raise InvalidValueError(f"{what}: {shown(value)} is no JSON value")
+            raise InvalidValueError(f"{what}: {shown(value)} is not a JSON value")
 
 
 def _check_unicode(what: str, text: str) -> None:

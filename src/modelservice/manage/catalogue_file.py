@@ -15,7 +15,7 @@ from modelservice.domain.values import check_line, check_uuid, is_model_name
 from modelservice.errors import InvalidValueError
 from modelservice.manage.untrusted_files import Repeated, UnusableFileError, parse_json, read_text
 from modelservice.manage.untrusted_yaml import parse_yaml
-from modelservice.store.sources import Sourced
+from modelservice.store.rows import Sourced
 
 # Everything but what the service decides.
 FIELDS: Final = ("id", *(name for name in SYSTEM_CHECKS if name != "updated"))

@@ -14,7 +14,7 @@ from modelservice.errors import ModelserviceError, SchemaMismatchError
 from modelservice.manage.permissions import database_files, exposed
 from modelservice.store.access import Access
 from modelservice.store.changes import ORGANIZATION_MODELS, read_changes
-from modelservice.store.checking import PROBLEM, WARNING, Finding, count_rows, inspect
+from modelservice.store.checking import PROBLEM, WARNING, Issue, count_rows, inspect
 from modelservice.store.database import Database
 from modelservice.store.table_reader import shown_id
 
@@ -28,7 +28,7 @@ class Report:
         rows: Number of rows of each table; empty if there are problems.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[Issue, ...]
     rows: Mapping[str, int]
 
     @property
@@ -47,7 +47,7 @@ def check_database(database_url: str, secrets: Iterable[Path] = (), trusted: Ite
     """
     report = _check(Database(database_url, Access.READ))
     exposures = exposed(database_files(database_url), secrets, trusted)
-    warnings = tuple(Finding(WARNING, None, None, f"{path}: {sentence}") for path, sentence in exposures)
+    warnings = tuple(Issue(WARNING, None, None, f"{path}: {sentence}") for path, sentence in exposures)
     return Report(report.findings + warnings, report.rows)
 
 
@@ -56,7 +56,7 @@ def _check(database: Database) -> Report:
         findings = inspect(database)
     except SchemaMismatchError as error:
         # Only the version with that schema can check the rest.
-        return Report((Finding(PROBLEM, None, None, str(error)),), {})
+        return Report((Issue(PROBLEM, None, None, str(error)),), {})
     try:
         findings += _unusable_rows(database, findings)
     except ModelserviceError:
@@ -67,7 +67,7 @@ def _check(database: Database) -> Report:
     return Report(tuple(sorted(findings, key=lambda finding: finding.severity)), rows)
 
 
-def _unusable_rows(database: Database, known: list[Finding]) -> list[Finding]:
+def _unusable_rows(database: Database, known: list[Issue]) -> list[Issue]:
     changes = read_changes(database, None)
     if changes is None:
         return []
@@ -75,7 +75,7 @@ def _unusable_rows(database: Database, known: list[Finding]) -> list[Finding]:
     named = {(finding.table, finding.id) for finding in known}
     left_out = {(table, shown_id(row_id)): reason for (table, row_id), reason in snapshot.left_out.items()}
     found = {**left_out, **dict(_unrenderable(snapshot))}
-    return [Finding(PROBLEM, *row, reason) for row, reason in found.items() if row not in named]
+    return [Issue(PROBLEM, *row, reason) for row, reason in found.items() if row not in named]
 
 
 def _unrenderable(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str], str]]:

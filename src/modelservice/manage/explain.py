@@ -19,7 +19,7 @@ from modelservice.manage.system_catalogue import UPDATED
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import Queries, read
-from modelservice.store.sources import Sourced
+from modelservice.store.rows import Sourced
 
 _SHOWN = ("display_name", "provider", "credit_multiplier", *INHERITED)
 

@@ -24,7 +24,7 @@ from modelservice.manage.catalogue_file import (
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import read
-from modelservice.store.sources import Sourced
+from modelservice.store.rows import Sourced
 from modelservice.store.writing import Write, write
 
 # Sources of values. `models update` outranks every import, the documented catalogue every other file.

@@ -1,4 +1,4 @@
-"""What a connection to the database may do, and for how long."""
+"""What a connection may do, and how long it waits for a lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What servers read: what is new."""
+"""Reads what changed since a revision. Servers call it in a loop."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from modelservice.errors import DatabaseBehindError
 from modelservice.store.database import Database
 from modelservice.store.rows import client_from_row, key_from_row, model_from_row, organization_model_from_row
 from modelservice.store.schema import require_current
-from modelservice.store.table_reader import Rows, TableReader, Unreadable
+from modelservice.store.table_reader import Rows, TableReader, UnreadableRow
 from modelservice.store.tables import api_keys, clients, models, organization_models, revisions
 
-# The tables of which servers hold the rows.
+# Tables whose rows servers hold in memory.
 SYSTEM_MODELS: Final = models.name
 ORGANIZATION_MODELS: Final = organization_models.name
 HELD: Final = (SYSTEM_MODELS, ORGANIZATION_MODELS, api_keys.name, clients.name)
-# Columns for writers alone.
+# Columns that only writers read.
 WRITERS: Final = ("source", "sources")
-# How many revisions back a server recognizes as its own past.
+# How many past revisions a server remembers.
 _REMEMBERED: Final = 1_000
 
 
@@ -34,11 +34,10 @@ class Revision:
     """A state of the database: the number of its last write, and that write's random token.
 
     Attributes:
-        number: How many writes there were.
-        token: What tells it from the same number of another history.
-        past: The tokens of the revisions before, by number, as far as they are remembered.
-        secret: The token of the database's first revision: random, and the same for all its servers and for ever. None
-            of these tokens is ever shown to a caller. Empty before the first write.
+        number: Number of writes so far.
+        token: Distinguishes equal numbers of different histories. Tokens are never shown to callers.
+        past: Tokens of remembered earlier revisions, by number.
+        secret: Token of the first revision: random, permanent and shared by all servers; empty before the first write.
     """
 
     number: int
@@ -53,21 +52,13 @@ _NO_REVISION: Final = Revision(0, "")
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is new in the database.
+    """New, changed and deleted rows. `deleted_…` include unreadable ones: none may be served.
 
     Attributes:
         revision: The state that these changes lead to.
-        complete: Whether this is all there is, rather than what is new since another state.
-        models: System models made or changed.
-        organization_models: Organizations' models made or changed.
-        keys: API keys made or changed, revoked ones too.
-        clients: Clients made or changed.
-        deleted_models: The UUIDs of deleted models, of either kind, and of those that cannot be read: what is held of
-            them is not to be served any longer.
-        deleted_keys: The ids of keys, likewise.
-        deleted_clients: The ids of clients, likewise.
-        unreadable: The rows that cannot be read.
-        rows: The rows that these changes come from, as table and id. Empty when the changes are complete.
+        complete: Whether this is the whole database, rather than the difference from another state.
+        keys: Includes revoked keys.
+        rows: The changed rows, as table and id. Empty if the changes are complete.
     """
 
     revision: Revision
@@ -79,44 +70,44 @@ class Changes:
     deleted_models: frozenset[UUID]
     deleted_keys: frozenset[str]
     deleted_clients: frozenset[str]
-    unreadable: tuple[Unreadable, ...] = ()
+    unreadable: tuple[UnreadableRow, ...] = ()
     rows: frozenset[tuple[str, str]] = frozenset()
 
 
 def read_changes(database: Database, held: Revision | None, pause: Callable[[], None] = lambda: None) -> Changes | None:
-    """Reads what is new, all of it from one state of the database.
+    """Reads all changes since the state `held` from one state of the database.
 
     Args:
         database: The database.
-        held: The state that the caller holds, or None for none.
-        pause: Called after every few rows, so that a long read can let others work, and after every answer of Postgres.
+        held: The state that the caller holds, or None.
+        pause: Called after every few rows, so that a long read lets others work, and after every response of Postgres.
 
     Returns:
-        What is new since then; everything when the caller holds nothing, or a state that is not in the database's
-        history (a backup was restored); None when nothing is new.
+        The changes; everything if the caller holds nothing, or a state outside the database's history (a backup was
+        restored); None if nothing changed.
 
     Raises:
-        DatabaseBehindError: The database is where the caller has been before.
+        DatabaseBehindError: The database is at a state that the caller has already passed.
         SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database cannot be read now.
+        DatabaseUnavailableError: The database cannot be read.
     """
     with database.transaction(pause) as connection:
         if held is None:
             require_current(connection, database.name)
-        # One question, for each of many a day: what is new, and whether what is held is still in the history.
+        # One query per poll tells whether anything changed and whether `held` is still in the history.
         history = _history(connection, held.number if held else 0)
         newest = (history or _history(connection, 0, 1) or [_NO_REVISION])[0]
         if newest == held:
             return None
         if held and held.past.get(newest.number) == newest.token:
-            raise DatabaseBehindError(f"{database.name}: is at revision {newest.number}, after it was at {held.number}")
+            raise DatabaseBehindError(f"{database.name}: is at revision {newest.number}, and was at {held.number}")
         complete = held is None or not (held in history or _in_history(connection, held))
         since = _NO_REVISION if held is None or complete else held
         revision = _with_past(newest, since, history, since.secret or _secret(connection))
         return _changes(TableReader(connection, since.number, pause), revision, complete)
 
 
-def _changes(reader: TableReader, revision: Revision, complete: bool) -> Changes:  # noqa: FBT001  (what it makes says it)
+def _changes(reader: TableReader, revision: Revision, complete: bool) -> Changes:  # noqa: FBT001
     system = reader.read(models, model_from_row, without=WRITERS)
     owned = reader.read(organization_models, organization_model_from_row)
     keys = reader.read(api_keys, key_from_row)
@@ -146,14 +137,14 @@ def _gone(rows: Rows[Any]) -> frozenset[str]:
 def _uuids(ids: Iterable[str]) -> frozenset[UUID]:
     found = set()
     for row_id in ids:
-        # Nothing is held under an id that is no UUID.
+        # Servers hold nothing under an id that is not a UUID.
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             found.add(UUID(row_id))
     return frozenset(found)
 
 
 def _history(connection: Connection, since: int, most: int = _REMEMBERED) -> list[Revision]:
-    """Returns the newest revisions from a number on, the newest first."""
+    """Returns the newest revisions from number `since` on, newest first."""
     rows = connection.execute(
         select(revisions.c.number, revisions.c.token)
         .where(revisions.c.number >= since)
@@ -169,7 +160,7 @@ def _secret(connection: Connection) -> str:
 
 
 def _with_past(newest: Revision, since: Revision, history: Sequence[Revision], secret: str) -> Revision:
-    """Returns the revision with the past that a server will remember: what it did before, and what is new."""
+    """Returns `newest` with its past: what the server remembered, and the new history."""
     past = {**since.past, since.number: since.token, **{one.number: one.token for one in history}}
     kept = sorted(past)[-_REMEMBERED:]
     remembered = {number: past[number] for number in kept if number < newest.number}

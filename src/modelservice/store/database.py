@@ -1,4 +1,4 @@
-"""Connections to the database, each with the least that its work needs."""
+"""A database connection with the least privilege for its task, and errors without secrets."""
 
 from __future__ import annotations
 
@@ -9,27 +9,45 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from modelservice.database_url import printable, without_secrets
 from modelservice.errors import DatabaseUnavailableError, DefectError, FileError
 from modelservice.store import sqlite
 from modelservice.store.access import Access
-from modelservice.store.defects import is_defect
-from modelservice.store.postgres import postgres_engine, unencrypted_host
 
-# Any number, but always the same: what migrations of this service lock.
+# Advisory lock for migrations. The number is arbitrary, but must not change between versions.
 _MIGRATIONS_LOCK: Final = 0x6D6F6465_6C736572
+
+# Errors that are defects, as SQLAlchemy raises them and as the SQLite driver raises them directly.
+_WRONG: Final = (
+    *(ProgrammingError, InterfaceError, NotSupportedError, DataError),
+    *(sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.NotSupportedError, sqlite3.DataError),
+)
+# Postgres (appendix A of its manual): missing privilege, table, schema or database. Each existed when the schema was
+# checked, and may return with a grant or a restore.
+_OPERATIONAL_STATES: Final = {"42501", "42P01", "3F000", "3D000"}
+# SQLite uses the generic code of syntax errors for a missing table and a damaged file, too.
+_OPERATIONAL_TEXTS: Final = ("no such table", "unsupported file format", "malformed database schema")
 
 
 class Database:
-    """The database at a URL. It is connected to when a transaction begins, and never before.
+    """The database at a URL. Connects when a transaction begins, never earlier.
 
     Args:
         url: `sqlite:///path` or `postgresql+psycopg://…`.
-        access: What the connections may do. Only `CREATE` makes a SQLite file where there is none.
-        kept: Whether a connection to Postgres is kept between transactions, until `close`.
-        name: What messages call it; empty for its URL without secrets.
+        access: What connections may do. Only `CREATE` creates a missing SQLite file.
+        kept: Keep one Postgres connection open between transactions, until `close`.
+        name: Name in messages; by default the URL without secrets.
 
     Raises:
         DatabaseUnavailableError: The URL's parameters contradict each other.
@@ -39,25 +57,28 @@ class Database:
         self.access = access
         self.name = name or printable(url)
         self._given = url
-        # A URL that contradicts itself is the operator's, not a defect.
+        # A contradictory URL is the operator's mistake, not a defect.
         with self.named_errors(defects=False):
             self._url = make_url(url)
             self._is_sqlite = self._url.get_backend_name() == "sqlite"
             if self._is_sqlite:
                 self._engine = sqlite.sqlite_engine(self._url, access)
             else:
+                # psycopg is slow to import, and most commands use a file.
+                from modelservice.store.postgres import postgres_engine  # noqa: PLC0415
+
                 self._engine = postgres_engine(self._url, access, kept=kept)
 
     @contextlib.contextmanager
     def transaction(self, answered: Callable[[], None] = lambda: None) -> Iterator[Connection]:
-        """Opens a connection with one transaction on it: committed at the end, rolled back on an exception.
+        """Opens a connection with one transaction: committed at the end, rolled back on an exception.
 
         Args:
-            answered: Called after each answer of Postgres, which may be long in coming.
+            answered: Called after each response of Postgres, which may be slow.
 
         Raises:
             DefectError: A statement is wrong.
-            DatabaseUnavailableError: The database cannot be reached, or refuses. The text holds no SQL and no values.
+            DatabaseUnavailableError: The database cannot be reached, or refuses. The text has no SQL and no values.
         """
         with self.named_errors(), self._engine.connect() as connection:
             connection.info["answered"] = answered
@@ -65,47 +86,39 @@ class Database:
                 yield connection
 
     def close(self) -> None:
-        """Ends the connection that is kept, if there is one."""
+        """Closes the connection kept open, if there is one."""
         self._engine.dispose()
 
     def allow_reads_during_writes(self) -> None:
-        """Makes sure that a commit stops no reader: Postgres does so by itself, a SQLite file is told once.
-
-        Raises:
-            DatabaseUnavailableError: The file cannot be opened or written.
-        """
+        """Switches a SQLite file to write-ahead logging, so that a commit blocks no reader. Postgres needs nothing."""
         if self._is_sqlite:
-            with self.named_errors():
-                sqlite.keep_changes_in_a_log(self._url, self.access)
+            with self.named_errors(), contextlib.closing(sqlite.connect(self._url, self.access)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
 
     def wait_for_other_migrations(self, connection: Connection) -> None:
-        """Lets one transaction at a time go on. On SQLite, that is what `CREATE` begins with."""
+        """Locks out other migrations until the transaction ends. On SQLite, `CREATE` begins with that lock."""
         if not self._is_sqlite:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_MIGRATIONS_LOCK,))
 
     def copy_to(self, file: Path) -> None:
-        """Copies a SQLite database to an empty file: one state of it.
-
-        Raises:
-            DatabaseUnavailableError: It cannot be read, or the file not be written.
-        """
-        with self.named_errors():
-            sqlite.copy(self._url, self.access, file)
+        """Copies one state of a SQLite database to an empty file."""
+        with (
+            self.named_errors(),
+            contextlib.closing(sqlite.connect(self._url, self.access)) as source,
+            contextlib.closing(sqlite3.connect(file)) as target,
+        ):
+            source.backup(target)
 
     def overwrite_with(self, file: Path, locked: Callable[[], None]) -> None:
-        """Overwrites a SQLite database with another, in one transaction (`store.sqlite.overwrite`).
-
-        Raises:
-            DatabaseUnavailableError: It cannot be written, or another write held it for too long.
-        """
+        """Overwrites a SQLite database with another, in one transaction (`store.sqlite.overwrite`)."""
         with self.named_errors():
             sqlite.overwrite(self._url, self.access, file, locked)
 
     def file(self, otherwise: str) -> Path:
-        """Returns the file that holds a SQLite database.
+        """Returns the file of a SQLite database.
 
         Args:
-            otherwise: What to do where it is Postgres.
+            otherwise: For Postgres, what to do instead.
 
         Raises:
             FileError: It is Postgres.
@@ -115,26 +128,50 @@ class Database:
         return Path(self._url.database or "").resolve()
 
     def files(self) -> list[Path]:
-        """Returns the files that hold the database, whether they exist or not; none for Postgres."""
+        """Returns the files of the database, whether they exist or not; none for Postgres."""
         return sqlite.files_of(Path(self._url.database or "").resolve()) if self._is_sqlite else []
 
     def unencrypted_host(self) -> str | None:
-        """Returns a host that connections reach over a network, and possibly without TLS; None for none."""
-        return None if self._is_sqlite else unencrypted_host(self._engine)
+        """Returns a host that connections may reach over a network without TLS, or None."""
+        if self._is_sqlite:
+            return None
+        from modelservice.store.postgres import unencrypted_host  # noqa: PLC0415
+
+        return unencrypted_host(self._engine)
 
     @contextlib.contextmanager
     def named_errors(self, *, defects: bool = True) -> Iterator[None]:
-        """Raises what the driver raises as `DatabaseUnavailableError`. The text has no SQL, no values, no secrets."""
+        """Turns driver errors into DatabaseUnavailableError or DefectError, without SQL, values or secrets."""
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
-            # The driver's own sentence: SQLAlchemy's would quote the statement and its values.
+            # The driver's own sentence: SQLAlchemy's quotes the statement and its values.
             cause = error.orig if isinstance(error, DBAPIError) else error
-            # Postgres adds the row that it refused, which only the first part of its message does not.
+            # Postgres appends the refused row to everything but the primary message.
             diagnosis = getattr(cause, "diag", None)
             sentence = " ".join(str((diagnosis and diagnosis.message_primary) or cause).split())
             sentence = without_secrets(sentence, self._given)
             line = f"{self.name}: {sentence or type(cause).__name__}"
-            if defects and is_defect(error):
+            if defects and _is_defect(error):
                 raise DefectError(f"{line}: this is a defect of modelservice") from error
             raise DatabaseUnavailableError(line) from error
+
+
+def _is_defect(error: Exception) -> bool:
+    """Whether an error of SQLAlchemy or the SQLite driver is a defect of this program, which no retry can cure.
+
+    A missing column counts: migrations add columns before any version reads them.
+    """
+    if isinstance(error, DisconnectionError | PoolTimeoutError):
+        return False
+    # Without a statement the connection failed, perhaps because of the URL.
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or error.statement is None):
+        return False
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if getattr(cause, "sqlstate", None) in _OPERATIONAL_STATES:
+        return False
+    if isinstance(cause, sqlite3.OperationalError):
+        generic = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        return generic and not str(cause).startswith(_OPERATIONAL_TEXTS)
+    # The last case is SQLAlchemy's own errors.
+    return isinstance(error, _WRONG) or not isinstance(error, DBAPIError | sqlite3.Error)

@@ -1,9 +1,12 @@
-"""Postgres: connections that can do no more, and take no longer, than their work needs."""
+"""Postgres connections with the least privilege and bounded waits."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Generator
+from typing import Any, Final, TypeVar
 
+import psycopg
+from psycopg.pq import Conninfo, TransactionStatus
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -11,53 +14,71 @@ from modelservice.domain.values import canonical_json
 from modelservice.hosts import is_loopback
 from modelservice.store.access import LOCK_TIMEOUT, Access
 
-if TYPE_CHECKING:
-    from modelservice.store.bounded import BoundedConnection
+T = TypeVar("T")
 
-# How long a statement may take, in seconds. A migration may rewrite a table; nothing else takes a tenth of this.
+# Statement timeouts in seconds. A migration may rewrite a table; anything else takes less than a tenth of this.
 _STATEMENT_TIMEOUTS: Final = {Access.READ: 10.0, Access.WRITE: 10.0, Access.CREATE: 120.0}
-# Beyond that: for a database that does not answer at all, and so does not end a statement either.
+# Seconds on top of that, for a database that does not respond and so does not enforce its own timeout.
 _GRACE: Final = 5.0
-# For a write that has stopped in the middle. Longer than others wait for it: they are told, before it is ended.
+# Ends a write that stalls in a transaction. Longer than the lock timeout: waiting writers get their error first.
 _IDLE_TIMEOUT: Final = 2 * LOCK_TIMEOUT
 _CONNECT_TIMEOUT: Final = 5
 
 _CONNECT_ARGUMENTS: Final[dict[str, Any]] = {
     "application_name": "modelservice",
     "connect_timeout": _CONNECT_TIMEOUT,
-    # Of several hosts, the one that can be written: what is read elsewhere may be old. (Not `read-write`, which means a
-    # server whose transactions are not read-only by default, whatever it is.)
+    # Of several hosts, use the primary: a standby may lag. `read-write` only tests `default_transaction_read_only`.
     "target_session_attrs": "primary",
-    # A peer that is gone without a word is found in half a minute.
+    # Detects a dead peer within half a minute.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
 
 
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection that gives up on a database or proxy that does not respond.
+
+    Attributes:
+        patience: How long to wait for each response, in seconds.
+    """
+
+    patience: float | None = None
+
+    def wait(self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Waits for a response for at most `patience`, then closes the connection and raises OperationalError."""
+        try:
+            return super().wait(gen, interval, timeout or self.patience)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                # Closed, so that a rollback does not wait again.
+                self.pgconn.finish()
+            raise
+
+
 def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
-    """Returns what connects to a Postgres database.
+    """Returns an engine for a Postgres database.
 
     Args:
-        url: `postgresql+psycopg://…`. What libpq understands may be in its query, and goes before what is set here.
+        url: `postgresql+psycopg://…`. libpq parameters in its query override the defaults above.
         access: What the connections may do.
-        kept: Whether one connection is kept between transactions. Without, each connects anew.
+        kept: Keep one connection open between transactions, rather than connect for each.
     """
     reading = access is Access.READ
     arguments = {name: value for name, value in _CONNECT_ARGUMENTS.items() if name not in url.query}
     engine = create_engine(
         url,
-        # No prepared statements: a pooler before the database may give each transaction another connection.
+        # No prepared statements: a pooler may run each transaction on another connection.
         connect_args={**arguments, "prepare_threshold": None},
         json_serializer=canonical_json,
-        # Errors go into logs.
+        # Errors are logged.
         hide_parameters=True,
         # All reads of a transaction see one state. A write sees what was committed before it got the lock.
         isolation_level="REPEATABLE READ" if reading else "READ COMMITTED",
         **({"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0} if kept else {"poolclass": NullPool}),
     ).execution_options(postgresql_readonly=reading)
 
-    # Within the transaction, so that they hold through a pooler as well.
+    # Set inside the transaction, so that the timeouts hold through a pooler too.
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(
@@ -66,11 +87,9 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
             tuple(f"{int(seconds * 1000)}ms" for seconds in (_STATEMENT_TIMEOUTS[access], LOCK_TIMEOUT, _IDLE_TIMEOUT)),
         )
 
-    # Neither libpq nor the dialect has a timeout for an answer.
+    # Neither libpq nor the dialect limits the wait for a response.
     @event.listens_for(engine, "do_connect")
     def connect(_: Dialect, __: object, arguments: list[Any], parameters: dict[str, Any]) -> BoundedConnection:
-        from modelservice.store.bounded import BoundedConnection  # noqa: PLC0415  (most commands' database is a file)
-
         connection = BoundedConnection.connect(*arguments, **parameters)
         connection.patience = _STATEMENT_TIMEOUTS[access] + _GRACE
         return connection
@@ -83,13 +102,11 @@ def postgres_engine(url: URL, access: Access, *, kept: bool) -> Engine:
 
 
 def unencrypted_host(engine: Engine) -> str | None:
-    """Returns a host that a connection reaches over a network, and possibly without TLS; None for none."""
-    from psycopg.pq import Conninfo  # noqa: PLC0415  (most commands' database is a file)
-
-    # What libpq takes from its own variables (PGSSLMODE, say) and files, then the URL.
+    """Returns a host that connections may reach over a network without TLS, or None."""
+    # libpq reads its own variables (PGSSLMODE) and files; the URL overrides them.
     settings = {one.keyword.decode(): one.val.decode() for one in Conninfo.get_defaults() if one.val}
     settings |= {name: str(value) for name, value in engine.dialect.create_connect_args(engine.url)[1].items()}
-    # Below `require`, TLS is at best what whoever stands in between allows. `sslrootcert=system` implies `verify-full`.
+    # Below `require`, an attacker in between can turn TLS off. `sslrootcert=system` implies `verify-full`.
     if (
         settings.get("sslmode") in {"require", "verify-ca", "verify-full"}
         or settings.get("sslrootcert") == "system"
@@ -97,6 +114,6 @@ def unencrypted_host(engine: Engine) -> str | None:
     ):
         return None
     hosts = (settings.get("hostaddr") or settings.get("host") or "").split(",")
-    # Without a host, and with a path, it is a Unix socket; `@` begins a name of Linux's own for one.
+    # No host or a path is a Unix socket; `@` begins an abstract one on Linux.
     remote = (host for host in hosts if host and not host.startswith(("/", "@")) and not is_loopback(host))
     return next(remote, None)

@@ -1,4 +1,4 @@
-"""What commands ask the database, outside a write and inside one."""
+"""Reads for commands, within a write or without one."""
 
 from __future__ import annotations
 
@@ -7,22 +7,28 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, false, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, false, func, select
 
 from modelservice.domain.model import OrganizationModel
 from modelservice.domain.principal import ApiKey, Client, Organization
 from modelservice.store.database import Database
-from modelservice.store.rows import client_from_row, key_from_row, model_from_row, organization_model_from_row
+from modelservice.store.rows import (
+    Sourced,
+    client_from_row,
+    key_from_row,
+    organization_from_row,
+    organization_model_from_row,
+    sourced_from_row,
+)
 from modelservice.store.schema import require_current
-from modelservice.store.sources import Sourced
 from modelservice.store.tables import api_keys, audit, clients, models, organization_models, organizations
 
-# Values in one statement: below every database's bound.
+# Values per statement, below every database's limit.
 _CHUNK = 500
 
 
 class AuditRow(NamedTuple):
-    """One write: when (Unix seconds), who, what, to what, before and after."""
+    """One write; `created` is in Unix seconds."""
 
     revision: int
     created: int
@@ -34,14 +40,11 @@ class AuditRow(NamedTuple):
 
 @contextlib.contextmanager
 def read(database: Database) -> Iterator[Queries]:
-    """Opens questions that all see one state of the database.
-
-    Args:
-        database: The database.
+    """Opens queries that all see one state of the database.
 
     Raises:
         SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database cannot be read now.
+        DatabaseUnavailableError: The database cannot be read.
     """
     with database.transaction() as connection:
         require_current(connection, database.name)
@@ -49,143 +52,125 @@ def read(database: Database) -> Iterator[Queries]:
 
 
 class Queries:
-    """Questions to one state of the database. Nothing that is deleted is ever found."""
+    """Queries on one state of the database. Deleted rows are never returned."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def organizations(self) -> list[Organization]:
-        """Returns every organization, by id."""
-        rows = self._connection.execute(
-            select(organizations).where(organizations.c.deleted.is_(false())).order_by(organizations.c.id)
-        )
-        return [Organization(row.id, row.created) for row in rows]
+        """Returns every organization, ordered by id."""
+        return [organization_from_row(row) for row in self._rows(organizations, order=[organizations.c.id])]
 
     def organization(self, organization_id: str) -> Organization | None:
         """Returns an organization, or None."""
-        row = self._connection.execute(
-            select(organizations).where(organizations.c.id == organization_id, organizations.c.deleted.is_(false()))
-        ).one_or_none()
-        return Organization(row.id, row.created) if row else None
+        row = self._row(organizations, organizations.c.id == organization_id)
+        return organization_from_row(row) if row else None
 
     def keys(self) -> list[ApiKey]:
-        """Returns every API key, by organization and age."""
-        rows = self._connection.execute(
-            select(api_keys)
-            .where(api_keys.c.deleted.is_(false()))
-            .order_by(api_keys.c.organization_id.nulls_first(), api_keys.c.created, api_keys.c.id)
-        )
-        return [key_from_row(dict(row)) for row in rows.mappings()]
+        """Returns every API key, ordered by organization and age."""
+        order = [api_keys.c.organization_id.nulls_first(), api_keys.c.created, api_keys.c.id]
+        return [key_from_row(row) for row in self._rows(api_keys, order=order)]
 
     def key(self, key_id: str) -> ApiKey | None:
         """Returns an API key, or None."""
-        row = self._connection.execute(select(api_keys).where(api_keys.c.id == key_id, api_keys.c.deleted.is_(false())))
-        found = row.mappings().one_or_none()
-        return key_from_row(dict(found)) if found else None
+        row = self._row(api_keys, api_keys.c.id == key_id)
+        return key_from_row(row) if row else None
 
     def keys_of(self, organization_id: str) -> list[ApiKey]:
         """Returns the API keys of an organization."""
-        rows = self._connection.execute(
-            select(api_keys).where(api_keys.c.organization_id == organization_id, api_keys.c.deleted.is_(false()))
-        )
-        return [key_from_row(dict(row)) for row in rows.mappings()]
+        return [key_from_row(row) for row in self._rows(api_keys, api_keys.c.organization_id == organization_id)]
 
     def clients(self, organization_id: str | None = None) -> list[Client]:
-        """Returns every client, or those of an organization, by organization and id."""
-        query = select(clients).where(clients.c.deleted.is_(false())).order_by(clients.c.organization_id, clients.c.id)
-        if organization_id is not None:
-            query = query.where(clients.c.organization_id == organization_id)
-        return [client_from_row(dict(row)) for row in self._connection.execute(query).mappings()]
+        """Returns every client, or those of an organization, ordered by organization and id."""
+        own = [] if organization_id is None else [clients.c.organization_id == organization_id]
+        rows = self._rows(clients, *own, order=[clients.c.organization_id, clients.c.id])
+        return [client_from_row(row) for row in rows]
 
     def client(self, client_id: str) -> Client | None:
         """Returns a client, or None."""
-        rows = self._connection.execute(
-            select(clients).where(clients.c.id == client_id, clients.c.deleted.is_(false()))
-        )
-        found = rows.mappings().one_or_none()
-        return client_from_row(dict(found)) if found else None
+        row = self._row(clients, clients.c.id == client_id)
+        return client_from_row(row) if row else None
 
     def models(self) -> dict[str, Sourced]:
         """Returns every system model, by name."""
-        rows = self._connection.execute(select(models).where(models.c.deleted.is_(false())))
-        return {row["name"]: _sourced(dict(row)) for row in rows.mappings()}
+        return {row["name"]: sourced_from_row(row) for row in self._rows(models)}
 
     def model(self, name_or_id: str) -> Sourced | None:
-        """Returns the system model of a name or a UUID, or None."""
-        rows = self._connection.execute(
-            select(models).where(
-                (models.c.name == name_or_id) | (models.c.id == name_or_id.lower()), models.c.deleted.is_(false())
-            )
-        )
-        row = rows.mappings().one_or_none()
-        return _sourced(dict(row)) if row else None
+        """Returns the system model with this name or UUID, or None."""
+        row = self._row(models, (models.c.name == name_or_id) | (models.c.id == name_or_id.lower()))
+        return sourced_from_row(row) if row else None
 
     def last_position(self) -> int:
-        """Returns the position of the last system model that there ever was, 0 when there was none."""
-        return self._connection.execute(select(func.max(models.c.position))).scalar() or 0
+        """Returns the highest position that a system model ever had, or 0."""
+        return self._highest(models.c.position)
 
     def organization_models(
         self, *, organization_id: str | None = None, parent_id: UUID | None = None, name: str | None = None
     ) -> list[OrganizationModel]:
-        """Returns organizations' models by position: those of an organization, of a parent, of a name, or all."""
+        """Returns organizations' models by position: all, or those of an organization, parent or name."""
         table = organization_models
-        query = select(table).where(table.c.deleted.is_(false())).order_by(table.c.position)
+        conditions = []
         if organization_id is not None:
-            query = query.where(table.c.organization_id == organization_id)
+            conditions.append(table.c.organization_id == organization_id)
         if parent_id is not None:
-            query = query.where(table.c.parent_id == str(parent_id))
+            conditions.append(table.c.parent_id == str(parent_id))
         if name is not None:
-            query = query.where(table.c.name == name)
-        return [organization_model_from_row(dict(row)) for row in self._connection.execute(query).mappings()]
+            conditions.append(table.c.name == name)
+        return [organization_model_from_row(row) for row in self._rows(table, *conditions, order=[table.c.position])]
 
     def last_organization_position(self) -> int:
-        """Returns the position of the last organization's model that there ever was, 0 when there was none."""
-        return self._connection.execute(select(func.max(organization_models.c.position))).scalar() or 0
+        """Returns the highest position that an organization's model ever had, or 0."""
+        return self._highest(organization_models.c.position)
 
     def organization_model(self, model_id: UUID) -> OrganizationModel | None:
-        """Returns the organization's model of a UUID, or None."""
-        table = organization_models
-        rows = self._connection.execute(select(table).where(table.c.id == str(model_id), table.c.deleted.is_(false())))
-        row = rows.mappings().one_or_none()
-        return organization_model_from_row(dict(row)) if row else None
+        """Returns the organization's model with this UUID, or None."""
+        row = self._row(organization_models, organization_models.c.id == str(model_id))
+        return organization_model_from_row(row) if row else None
 
     def holders(self, names: Collection[str]) -> dict[str, str]:
-        """Returns which of these names an organization's model has, each with one organization that has it."""
+        """Returns those of the names that organizations' models have, each with one such organization."""
         table = organization_models
         found: dict[str, str] = {}
         for chunk in _chunks(sorted(names)):
-            rows = self._connection.execute(
-                select(table.c.name, table.c.organization_id).where(table.c.name.in_(chunk))
-            )
-            found |= {row.name: row.organization_id for row in rows}
+            query = select(table.c.name, table.c.organization_id).where(table.c.name.in_(chunk))
+            found |= {row.name: row.organization_id for row in self._connection.execute(query)}
         return found
 
     def taken_ids(self, ids: Collection[UUID]) -> set[UUID]:
-        """Returns which of these UUIDs are, or ever were, a model's."""
+        """Returns those of the UUIDs that a model has or had."""
         taken: set[UUID] = set()
         for chunk in _chunks(sorted(map(str, ids))):
             for table in (models, organization_models):
-                taken |= {
-                    UUID(row.id) for row in self._connection.execute(select(table.c.id).where(table.c.id.in_(chunk)))
-                }
+                query = select(table.c.id).where(table.c.id.in_(chunk))
+                taken |= {UUID(row.id) for row in self._connection.execute(query)}
         return taken
 
     def parent_ids(self) -> set[UUID]:
-        """Returns the UUIDs of the system models from which others inherit."""
+        """Returns the UUIDs of the system models that have children."""
         table = organization_models
         rows = self._connection.execute(select(table.c.parent_id).where(table.c.deleted.is_(false())).distinct())
         return {UUID(row.parent_id) for row in rows}
 
     def audit(self, since: int) -> list[AuditRow]:
-        """Returns the writes since a time, in Unix seconds, oldest first."""
+        """Returns the writes since a time in Unix seconds, oldest first."""
         rows = self._connection.execute(select(audit).where(audit.c.created >= since).order_by(audit.c.revision))
         return [AuditRow(row.revision, row.created, row.actor, row.action, row.subject, row.detail) for row in rows]
+
+    def _rows(
+        self, table: Table, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = ()
+    ) -> list[dict[str, Any]]:
+        query = select(table).where(table.c.deleted.is_(false()), *conditions).order_by(*order)
+        return [dict(row) for row in self._connection.execute(query).mappings()]
+
+    def _row(self, table: Table, condition: ColumnElement[bool]) -> dict[str, Any] | None:
+        query = select(table).where(table.c.deleted.is_(false()), condition)
+        row = self._connection.execute(query).mappings().one_or_none()
+        return dict(row) if row else None
+
+    def _highest(self, column: Column[Any]) -> int:
+        return self._connection.execute(select(func.max(column))).scalar() or 0
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
     for begin in range(0, len(values), _CHUNK):
         yield values[begin : begin + _CHUNK]
-
-
-def _sourced(row: Mapping[str, Any]) -> Sourced:
-    return Sourced(model_from_row(row), row["source"], row["sources"])

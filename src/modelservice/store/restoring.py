@@ -1,8 +1,8 @@
-"""Restores a backup into a SQLite database, while servers read it.
+"""Restores a backup into a SQLite database while servers read it.
 
-What is restored is first made ready in a private copy: checked, brought to this schema, given a revision of its own.
-Then SQLite writes the copy's pages into the database in one transaction: readers see the old contents until they see
-the new, and what a writer that was killed left in the log beside the file is part of the old.
+A private copy of the backup is checked, migrated, and given a new revision. Then SQLite writes the copy's pages into
+the database in one transaction, so that readers see either the old or the new contents. The log of a killed writer
+counts as old contents.
 """
 
 from __future__ import annotations
@@ -34,20 +34,15 @@ from modelservice.store.sqlite import SHARED, files_of
 from modelservice.store.tables import head
 from modelservice.store.writing import write
 
-# SQLite's locks (os_unix.c), on Linux and macOS: every open connection holds one of the first while it reads or writes,
-# and with a log, both for as long as it is open.
+# Start and length of SQLite's locks (os_unix.c), on Linux and macOS. A connection holds a part of the first while it
+# reads or writes; with a write-ahead log, parts of both for as long as it is open.
 _FILE_LOCK: Final = (0x4000_0000, 512)
 _SHARED_LOCK: Final = (128, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A restore that is done.
-
-    Attributes:
-        revision: The database's revision now.
-        kept: The copy of what the database held before; None where there was no database.
-    """
+    """A finished restore: the new revision, and the copy of the previous contents if there were any."""
 
     revision: int
     kept: Path | None
@@ -55,14 +50,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """The private copy of a backup.
-
-    Attributes:
-        path: Where it is, beside the database.
-        source: The backup.
-        actor: Who restores it.
-        now: When, in Unix seconds.
-    """
+    """The private copy (`path`, next to the database) of a backup (`source`); `now` is in Unix seconds."""
 
     path: Path
     source: Path
@@ -71,15 +59,15 @@ class _Ready:
 
     @property
     def kept(self) -> Path:
-        """Where what the database held is copied, until the copy is complete and gets its name."""
+        """Temporary name for the copy of the previous contents."""
         return self.path.with_name(f"{self.path.name}.kept")
 
     def database(self, access: Access) -> Database:
-        """Returns the copy as a database; messages call it by the backup's name."""
+        """Returns the copy as a database that messages call by the backup's name."""
         return Database(f"sqlite:///{self.path}", access, name=str(self.source))
 
     def begin_history(self, replaced: int) -> int:
-        """Gives the copy a revision above its own and the one that it replaces, and returns it."""
+        """Gives the copy a revision above its own and the replaced one, and returns that."""
         database = self.database(Access.WRITE)
         with write(database, self.now, self.actor) as change:
             restored = change.begin_new_history(replaced)
@@ -89,13 +77,7 @@ class _Ready:
 
 
 def restore(url: str, backup: Path, actor: str, now: int) -> Restored:
-    """Replaces what a SQLite database holds with a backup.
-
-    Args:
-        url: The database. It may be missing, or damaged.
-        backup: The backup.
-        actor: Who restores it, for the audit.
-        now: In Unix seconds.
+    """Replaces the contents of a SQLite database, which may be missing or damaged, with a backup.
 
     Raises:
         FileError: The database is Postgres; the backup is the database itself; or a file cannot be written.
@@ -106,9 +88,9 @@ def restore(url: str, backup: Path, actor: str, now: int) -> Restored:
     live = Database(url, Access.CREATE)
     path = live.file("restore it with pg_restore")
     if not path.parent.is_dir():
-        raise FileError(f"{path.parent}: is no folder: make it first")
+        raise FileError(f"{path.parent}: is not a folder: create it first")
     if not backup.is_file():
-        raise FileError(f"{backup}: is no file: name a backup")
+        raise FileError(f"{backup}: is not a file: name a backup")
     try:
         if any(backup.samefile(file) for file in files_of(path) if file.exists()):
             raise FileError(f"{backup}: is the database itself: name a backup")
@@ -139,7 +121,7 @@ def _made_ready(backup: Path, path: Path, actor: str, now: int) -> Iterator[_Rea
         schema.migrate(database)
         problem = schema_problem(database)
         if problem:
-            raise SchemaMismatchError(f"{backup}: {problem}: it is no intact backup")
+            raise SchemaMismatchError(f"{backup}: {problem}: not an intact backup")
         yield ready
     finally:
         for file in (*files_of(ready.path), ready.kept):
@@ -147,17 +129,17 @@ def _made_ready(backup: Path, path: Path, actor: str, now: int) -> Iterator[_Rea
 
 
 def _require_tables_alone(connection: Connection, name: str) -> None:
-    """Makes sure that a backup has no program in it, which the next write would run."""
+    """Raises SchemaMismatchError if a backup contains code that the next write would run."""
     query = "SELECT type || ' ' || name FROM sqlite_master WHERE type IN ('trigger', 'view')"
     found = connection.exec_driver_sql(query).scalars().first()
     if found:
-        raise SchemaMismatchError(f"{name} holds the {printable(found)}: it is no backup of modelservice")
+        raise SchemaMismatchError(f"{name} holds the {printable(found)}: not a backup of modelservice")
 
 
 def _copy_intact(backup: Path, copy: Path) -> None:
-    # SQLite looks for a log beside the file itself, not beside a link to it.
+    # SQLite looks for a log next to the file itself, not next to a link to it.
     backup = backup.resolve()
-    # Without a log beside it, the backup is read as it lies there: nothing is made beside it, nor need it be writable.
+    # Without a log, read the file as immutable: nothing is created next to it, and it need not be writable.
     in_use = any(file.exists() for file in files_of(backup)[1:])
     options = "mode=ro" if in_use else "mode=ro&immutable=1"
     uri = f"file:{quote(str(backup))}?{options}"
@@ -168,12 +150,12 @@ def _copy_intact(backup: Path, copy: Path) -> None:
         source.backup(target)
         ((found,),) = target.execute("PRAGMA integrity_check(1)").fetchall()
     if found != "ok":
-        # Its first line says in which database.
+        # The first line only names the database.
         raise sqlite3.DatabaseError(f"is damaged: {found.splitlines()[-1]}")
 
 
 def _is_damage(error: DatabaseUnavailableError) -> bool:
-    """Says whether SQLite cannot read the file, rather than that it cannot get at it now."""
+    """Whether SQLite cannot read the file's contents, rather than cannot access it now."""
     cause = getattr(error.__cause__, "orig", error.__cause__)
     return getattr(cause, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -186,7 +168,7 @@ def _overwrite(live: Database, reading: Database, path: Path, ready: _Ready) -> 
     revision = 0
 
     def locked() -> None:
-        # Now nobody writes: what is kept is what is lost.
+        # No writer can add anything after this copy.
         nonlocal revision
         reading.copy_to(ready.kept)
         ready.kept.rename(kept)
@@ -210,7 +192,7 @@ def _replace(path: Path, ready: _Ready) -> Restored:
             owner = path.stat()
             with contextlib.suppress(PermissionError):
                 os.chown(ready.path, owner.st_uid, owner.st_gid)
-        # What a leftover log holds belongs to the file that it was beside, and would spoil another.
+        # A leftover log belongs to the old file. SQLite would replay it over the new one.
         for file, aside in zip(files_of(path), files_of(kept), strict=True):
             if file.name.endswith(SHARED):
                 file.unlink(missing_ok=True)
@@ -218,17 +200,17 @@ def _replace(path: Path, ready: _Ready) -> Restored:
                 os.link(file, aside)
                 aside.chmod(0o600)
                 file.unlink()
-        # Not a rename, which would overwrite a database that was made meanwhile.
+        # Not a rename, which would overwrite a database created in the meantime.
         os.link(ready.path, path)
     return Restored(revision, kept if existed else None)
 
 
 @contextlib.contextmanager
 def _locked_for_all(path: Path) -> Iterator[None]:
-    """Keeps SQLite's connections in other processes out of a file, and makes sure that there are none.
+    """Locks other processes out of a file, once none has it open.
 
-    A connection that is open could write its log into the new file. Those of servers, which find the file damaged each
-    time that they look, are open for an instant, and are waited for.
+    An open connection could write its log into the new file. Servers, which find the file damaged at each poll, open it
+    only for an instant.
     """
     with contextlib.ExitStack() as stack:
         for file, lock in ((path, _FILE_LOCK), (path.with_name(path.name + SHARED), _SHARED_LOCK)):
@@ -254,7 +236,7 @@ def _lock(path: Path, file: IO[bytes], start: int, length: int) -> None:
 
 
 def _revision(database: Database) -> int:
-    """Returns the number of the last write; 0 where it cannot be read: the file is empty, damaged in part, or newer."""
+    """Returns the last revision; 0 if it cannot be read because the file is empty, partly damaged or newer."""
     try:
         with database.transaction() as connection:
             return connection.execute(select(head.c.revision)).scalar() or 0
@@ -263,7 +245,7 @@ def _revision(database: Database) -> int:
 
 
 def _free_name(path: Path, now: int) -> Path:
-    """Returns a name beside the database for what it held until now."""
+    """Returns an unused name next to the database for its previous contents."""
     name = f"{path.name}.before-restore-{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%dT%H%M%SZ}"
     free = path.with_name(name)
     number = 1

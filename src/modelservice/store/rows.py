@@ -1,9 +1,10 @@
-"""Rows of the database from and to the service's own things."""
+"""Converts database rows to domain objects and back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -12,17 +13,36 @@ from modelservice.domain.principal import ApiKey, Client, Organization
 from modelservice.domain.values import canonical_json
 from modelservice.errors import InvalidValueError
 
-# What every row says beside the thing that it holds.
+# Columns that are not part of the object that a row stores.
 _BOOKKEEPING = {"revision", "deleted", "source", "sources"}
-# Of a `Model`, what a row of `models` does not hold: a system model has none of it.
+# Fields of `Model` that a system model never has.
 _OF_ORGANIZATIONS = {"organization_id", "parent_id", "parent_name"}
 _UUIDS = {"id", "parent_id", "system_prompt_id"}
 _NULLABLE_UUIDS = {"system_prompt_id"}
 
 
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A system model with the sources of its values: names of catalogue files, or "update".
+
+    Attributes:
+        source: The source that added the model.
+        sources: The source of each field that a source has set.
+    """
+
+    model: Model
+    source: str
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
 def model_from_row(row: Mapping[str, Any]) -> Model:
-    """Returns the model that a row of `models` holds."""
+    """Returns the model in a row of `models`."""
     return Model(**_values(row))
+
+
+def sourced_from_row(row: Mapping[str, Any]) -> Sourced:
+    """Returns the model in a row of `models`, with its sources."""
+    return Sourced(model_from_row(row), row["source"], row["sources"])
 
 
 def model_to_row(model: Model) -> dict[str, Any]:
@@ -30,8 +50,13 @@ def model_to_row(model: Model) -> dict[str, Any]:
     return _row({name: getattr(model, name) for name in Model.__dataclass_fields__ if name not in _OF_ORGANIZATIONS})
 
 
+def sourced_to_row(item: Sourced) -> dict[str, Any]:
+    """Returns the row of `models` for a system model with its sources."""
+    return model_to_row(item.model) | {"source": item.source, "sources": dict(item.sources)}
+
+
 def organization_model_from_row(row: Mapping[str, Any]) -> OrganizationModel:
-    """Returns the model that a row of `organization_models` holds."""
+    """Returns the model in a row of `organization_models`."""
     return OrganizationModel(**_values(row))
 
 
@@ -41,9 +66,9 @@ def organization_model_to_row(model: OrganizationModel) -> dict[str, Any]:
 
 
 def key_from_row(row: Mapping[str, Any]) -> ApiKey:
-    """Returns the API key that a row of `api_keys` holds."""
+    """Returns the API key in a row of `api_keys`."""
     values = _without_bookkeeping(row)
-    return ApiKey(**values | {"scopes": frozenset(_listed("scopes", values["scopes"]))})
+    return ApiKey(**values | {"scopes": frozenset(_list("scopes", values["scopes"]))})
 
 
 def key_to_row(key: ApiKey) -> dict[str, Any]:
@@ -53,12 +78,12 @@ def key_to_row(key: ApiKey) -> dict[str, Any]:
 
 
 def organization_from_row(row: Mapping[str, Any]) -> Organization:
-    """Returns the organization that a row of `organizations` holds."""
+    """Returns the organization in a row of `organizations`."""
     return Organization(**_without_bookkeeping(row))
 
 
 def client_from_row(row: Mapping[str, Any]) -> Client:
-    """Returns the client that a row of `clients` holds."""
+    """Returns the client in a row of `clients`."""
     return Client(**_without_bookkeeping(row))
 
 
@@ -69,8 +94,8 @@ def _without_bookkeeping(row: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _listed(column: str, value: object) -> list[Any]:
-    # Not tuple(value) at once: a text is a sequence too, of letters.
+def _list(column: str, value: object) -> list[Any]:
+    # A string is a sequence too, and tuple() would split it into letters.
     if not isinstance(value, list):
         raise InvalidValueError(f"{column}: is not a JSON list", column)
     return value
@@ -79,7 +104,7 @@ def _listed(column: str, value: object) -> list[Any]:
 def _values(row: Mapping[str, Any]) -> dict[str, Any]:
     values = _without_bookkeeping(row)
     for name in LABELS:
-        values[name] = None if values[name] is None else tuple(_listed(name, values[name]))
+        values[name] = None if values[name] is None else tuple(_list(name, values[name]))
     name = ""
     try:
         for name in _UUIDS & values.keys():

@@ -1,6 +1,6 @@
-"""The database's schema: made, brought up to date, and recognized.
+"""Creates, migrates and recognizes the database schema.
 
-A database that is not this service's, or is more than one version newer, is never changed.
+A database of another program, or one more than one version newer, is never changed.
 """
 
 from __future__ import annotations
@@ -14,33 +14,25 @@ from sqlalchemy import Connection, inspect, text
 from modelservice.errors import SchemaMismatchError
 from modelservice.store.database import Database
 
-# Not Alembic's usual name: another program's migrations in the same database are not ours.
+# Not Alembic's default name, which another program in the same database may use.
 VERSION_TABLE: Final = "modelservice_schema"
-# The migrations, in order. Here by name, so that a server need not load Alembic to know where it is.
+# Listed here so that a server can check its schema without loading Alembic.
 REVISIONS: Final = ("0001", "0002", "0003")
-# Each migration fits the version before it too: its servers go on, and can be started, while others are replaced.
+# Each schema also fits the previous version, so that old servers keep working during a rolling upgrade.
 _NEXT: Final = f"{int(REVISIONS[-1]) + 1:04}"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """The version of a schema before and after it was migrated; None before there was one."""
+    """The schema version before and after a migration; `before` is None for an empty database."""
 
     before: str | None
     after: str
 
 
 def require_current(connection: Connection, name: str) -> None:
-    """Makes sure that the database has this version's schema.
-
-    Args:
-        connection: A connection to it.
-        name: What messages call it.
-
-    Raises:
-        SchemaMismatchError: It has not. The text says what it has, and what to run.
-    """
+    """Raises SchemaMismatchError, with the remedy, unless the database called `name` has this version's schema."""
     version = _version(connection, name)
     if version is None:
         raise SchemaMismatchError(f"{name} is empty: run `modelservice migrate`")
@@ -49,40 +41,23 @@ def require_current(connection: Connection, name: str) -> None:
 
 
 def require_no_newer(connection: Connection, name: str) -> None:
-    """Makes sure that the database has this version's schema or an older one.
-
-    Args:
-        connection: A connection to it.
-        name: What messages call it.
-
-    Raises:
-        SchemaMismatchError: The database is empty, somebody else's, or newer.
-    """
+    """Raises SchemaMismatchError unless the database called `name` has this version's schema or an older one."""
     version = _version(connection, name)
     if version is None:
-        raise SchemaMismatchError(f"{name} holds no tables: it is no backup of modelservice")
+        raise SchemaMismatchError(f"{name} holds no tables: not a backup of modelservice")
     if version > REVISIONS[-1]:
         raise SchemaMismatchError(_newer(name))
 
 
-def require_ours(connection: Connection, name: str) -> None:
-    """Makes sure that the database is empty, or has a schema of this service, whichever.
-
-    Raises:
-        SchemaMismatchError: It is somebody else's.
-    """
-    _is_migrated(connection, name)
-
-
 def migrate(database: Database) -> Migration:
-    """Brings the database to this version's schema, in one transaction. Safe when two run at once.
+    """Migrates the database to this version's schema, in one transaction. Concurrent calls are safe.
 
     Args:
         database: The database, with `Access.CREATE`.
 
     Raises:
-        SchemaMismatchError: It holds something else, or a newer version's schema. It was not touched.
-        DatabaseUnavailableError: It cannot be reached, or refuses.
+        SchemaMismatchError: Another program's database, or a newer schema. Nothing was changed.
+        DatabaseUnavailableError: The database cannot be reached or written.
     """
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -103,10 +78,11 @@ def migrate(database: Database) -> Migration:
     return Migration(before, REVISIONS[-1])
 
 
-def _is_migrated(connection: Connection, name: str) -> bool:
+def require_ours(connection: Connection, name: str) -> bool:
+    """Returns whether the database has tables. Raises SchemaMismatchError if they are another program's."""
     tables = inspect(connection).get_table_names()
     if tables and VERSION_TABLE not in tables:
-        raise SchemaMismatchError(f"{name} holds tables that are not modelservice's: name a database of its own")
+        raise SchemaMismatchError(f"{name} holds another program's tables: use a separate database")
     return bool(tables)
 
 
@@ -115,7 +91,7 @@ def _newer(name: str) -> str:
 
 
 def _version(connection: Connection, name: str) -> str | None:
-    if not _is_migrated(connection, name):
+    if not require_ours(connection, name):
         return None
     version = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  (a constant)
     if version is not None and version not in (*REVISIONS, _NEXT):

@@ -1,4 +1,4 @@
-"""SQLite: a file, and connections that can do no more than their work needs."""
+"""SQLite connections with the least privilege, and file-level copies."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from modelservice.domain.values import canonical_json
 from modelservice.errors import DatabaseMissingError
 from modelservice.store.access import LOCK_TIMEOUT, Access
 
-# What SQLite keeps beside a file: changes that are not in it yet, or no longer; and what readers share of them.
-_CHANGES: Final = ("-wal", "-journal")
+# Files that SQLite keeps next to the database: logs, and the readers' shared index of them.
+_LOGS: Final = ("-wal", "-journal")
 SHARED: Final = "-shm"
 
 
 def files_of(path: Path) -> list[Path]:
-    """Returns the file of a database, and those that SQLite keeps beside it, whether they exist or not."""
-    return [path, *(path.with_name(path.name + suffix) for suffix in (*_CHANGES, SHARED))]
+    """Returns the file of a database and those that SQLite keeps next to it, whether they exist or not."""
+    return [path, *(path.with_name(path.name + suffix) for suffix in (*_LOGS, SHARED))]
 
 
 def sqlite_engine(url: URL, access: Access) -> Engine:
-    """Returns what connects to a SQLite file, anew for each transaction: so a file that was replaced is noticed.
+    """Returns an engine that opens the file for each transaction, so that it notices a replaced file.
 
     Args:
         url: `sqlite:///relative/path` or `sqlite:////absolute/path`.
@@ -39,11 +39,11 @@ def sqlite_engine(url: URL, access: Access) -> Engine:
         creator=lambda: connect(url, access),
         poolclass=NullPool,
         json_serializer=canonical_json,
-        # Errors go into logs.
+        # Errors are logged.
         hide_parameters=True,
     )
 
-    # Python's driver starts no transaction for a SELECT, so that two of them could see two states.
+    # Python's driver begins no transaction for a SELECT, so two of them could see different states.
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN" if access is Access.READ else "BEGIN IMMEDIATE")
@@ -55,16 +55,18 @@ def connect(url: URL, access: Access) -> sqlite3.Connection:
     """Opens the file.
 
     Raises:
-        DatabaseMissingError: There is none, and `access` makes none.
-        sqlite3.Error: It cannot be opened.
+        DatabaseMissingError: The file does not exist, and `access` is not `CREATE`.
+        sqlite3.Error: The file cannot be opened.
     """
     path = Path(url.database or "")
-    if access is not Access.CREATE and not path.exists():
-        raise DatabaseMissingError(f"sqlite:///{path}")
     if access is Access.CREATE:
-        _create(path)
-    # Readers, too, open the file for writing: a reader of the log keeps its place in a file beside it. What holds them
-    # is `query_only`.
+        # SQLite reports what prevents creation, and names the database. The files next to it get the same mode.
+        # An existing file is not opened: closing it would release the locks of this process's connections.
+        with contextlib.suppress(OSError):
+            private_files.create(path.resolve())
+    elif not path.exists():
+        raise DatabaseMissingError(f"sqlite:///{path}")
+    # Readers need write access, too: with a write-ahead log they update `-shm`. `query_only` restricts them.
     mode = "rwc" if access is Access.CREATE else "rw"
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=LOCK_TIMEOUT, isolation_level=None
@@ -75,42 +77,22 @@ def connect(url: URL, access: Access) -> sqlite3.Connection:
     return connection
 
 
-def _create(path: Path) -> None:
-    """Makes an empty file where there is none. What SQLite keeps beside it gets the same mode."""
-    # SQLite says in its own words what stands in the way, and names the database.
-    with contextlib.suppress(OSError):
-        # A file that exists is not opened: closing it would release the locks of this process's connections.
-        private_files.create(path.resolve())
-
-
-def keep_changes_in_a_log(url: URL, access: Access) -> None:
-    """Makes the file keep its changes in a log beside it, so that a commit stops no reader. It stays so."""
-    with contextlib.closing(connect(url, access)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-
-
-def copy(url: URL, access: Access, file: Path) -> None:
-    """Copies the database to an empty file: one state of it."""
-    with contextlib.closing(connect(url, access)) as source, contextlib.closing(sqlite3.connect(file)) as target:
-        source.backup(target)
-
-
 def overwrite(url: URL, access: Access, file: Path, locked: Callable[[], None]) -> None:
     """Overwrites the database with the contents of another, in one transaction.
 
     Args:
-        url: The database that is overwritten. It must keep its changes in a log.
+        url: The database to overwrite, with a write-ahead log.
         access: What the connection to it may do.
-        file: The other one.
-        locked: Called when nobody else can write the database any more, and before anything of the other is visible.
-            It may read the database, and may still write the other one.
+        file: The other database.
+        locked: Called once other writers are locked out, before readers can see any change. It may read the
+            database and still write the other one.
     """
     called = False
 
     def step(status: int, _: int, __: int) -> None:
         nonlocal called
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            # `backup` itself would try for ever.
+            # `backup` itself would retry without limit.
             raise sqlite3.OperationalError("database is locked")
         if not called:
             called = True
@@ -120,27 +102,23 @@ def overwrite(url: URL, access: Access, file: Path, locked: Callable[[], None]) 
         contextlib.closing(sqlite3.connect(file, isolation_level=None)) as source,
         contextlib.closing(connect(url, access)) as target,
     ):
-        _adopt_page_size(source, target)
-        # A page at a time: the first locks the target, the last commits.
+        # `backup` requires equal page sizes.
+        (size,) = target.execute("PRAGMA page_size").fetchone()
+        if (size,) != source.execute("PRAGMA page_size").fetchone():
+            source.executescript(f"PRAGMA journal_mode = DELETE; PRAGMA page_size = {size}; VACUUM")
+        # One page at a time: the first step locks the target, the last commits.
         source.backup(target, pages=1, progress=step)
-
-
-def _adopt_page_size(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """Makes pages of one database as large as another's, which SQLite wants of what it copies."""
-    (size,) = target.execute("PRAGMA page_size").fetchone()
-    if (size,) != source.execute("PRAGMA page_size").fetchone():
-        source.executescript(f"PRAGMA journal_mode = DELETE; PRAGMA page_size = {size}; VACUUM")
 
 
 @contextlib.contextmanager
 def texts_decoded(connection: Connection, errors: str) -> Iterator[None]:
-    """Decodes texts here rather than in the driver, whose error cannot be told from the database's.
+    """Decodes text here, because the driver's decoding error looks like a database error.
 
-    It costs a call for each text. Nothing happens on Postgres, which stores no text that is not valid.
+    Costs one call per text. Does nothing on Postgres, which stores only valid text.
 
     Args:
         connection: The connection.
-        errors: What to do about a text that is not UTF-8, as `bytes.decode` takes it.
+        errors: Error handler for text that is not UTF-8, as in `bytes.decode`.
     """
     driver = connection.connection.dbapi_connection
     if not isinstance(driver, sqlite3.Connection):

@@ -1,8 +1,8 @@
-"""Reads tables row by row where it must: a row that cannot be read costs itself alone."""
+"""Reads tables so that an unreadable row costs only itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -12,26 +12,19 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from modelservice.errors import InvalidValueError
 from modelservice.store.sqlite import texts_decoded
 
-# Rows that are fetched at a time: what is made of them takes about a millisecond.
+# Rows per fetch. Converting them takes about a millisecond.
 _CHUNK: Final = 50
-# What the SQLite driver says of a text. Its class is that of a database that cannot be read.
+# The SQLite driver's message for bad text. Its class, OperationalError, is that of an unreadable database.
 _NOT_UTF8: Final = "Could not decode to UTF-8"
-
-# Characters of a row's id that a message shows: more than any id of this service has.
+# Longest part of a row's id in messages: longer than any valid id.
 _ID_SHOWN: Final = 256
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A row that cannot be read.
-
-    Attributes:
-        table: The table's name.
-        id: The row's id, as far as it can be read itself.
-        reason: What is wrong. It repeats no value.
-    """
+class UnreadableRow:
+    """A row that cannot be read; `reason` repeats no value."""
 
     table: str
     id: str
@@ -39,11 +32,11 @@ class Unreadable:
 
 
 class Rows(Generic[T]):
-    """What was read of one table.
+    """The rows read from one table.
 
     Attributes:
-        found: What the rows hold.
-        deleted: The ids of rows that are marked as deleted.
+        found: The objects made of the rows.
+        deleted: The ids of rows marked as deleted.
         unreadable: The rows that cannot be read.
         ids: The ids of all these rows.
     """
@@ -54,52 +47,47 @@ class Rows(Generic[T]):
         self._id = id_of(table).name
         self.found: list[T] = []
         self.deleted: set[str] = set()
-        self.unreadable: list[Unreadable] = []
+        self.unreadable: list[UnreadableRow] = []
         self.ids: list[str] = []
 
-    def take(self, row: Mapping[str, Any]) -> None:
-        """Takes a row."""
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Adds a row."""
         row_id = row[self._id]
-        self.ids.append(row_id)
         if row.get("deleted"):
-            self.deleted.add(row_id)
+            self.add_deleted([row_id])
             return
         try:
-            self.found.append(self._make(row))
+            item = self._make(row)
         except MemoryError:
             # Not the row's fault.
             raise
         except Exception as error:  # noqa: BLE001  (a row may hold anything)
-            self.unreadable.append(Unreadable(self._table.name, str(row_id), _reason(error)))
+            self.leave_out(row_id, _reason(error))
+        else:
+            self.ids.append(row_id)
+            self.found.append(item)
+
+    def add_deleted(self, ids: Collection[str]) -> None:
+        """Adds rows marked as deleted."""
+        self.ids.extend(ids)
+        self.deleted.update(ids)
 
     def leave_out(self, row_id: str, reason: str) -> None:
-        """Takes a row that not even the database library can read."""
+        """Adds a row that cannot be read."""
         self.ids.append(row_id)
-        self.unreadable.append(Unreadable(self._table.name, str(row_id), reason))
+        self.unreadable.append(UnreadableRow(self._table.name, str(row_id), reason))
 
 
 class TableReader:
-    """Reads the rows that changed since a revision, a few at a time.
-
-    Args:
-        connection: The connection, in a transaction.
-        since: The revision; 0 for all rows.
-        pause: Called after every few rows.
-    """
+    """Reads the rows that changed since a revision (0: all rows), and calls `pause` after every few."""
 
     def __init__(self, connection: Connection, since: int, pause: Callable[[], None]) -> None:
         self._connection = connection
         self._since = since
         self._pause = pause
 
-    def read(self, table: Table, make: Callable[[Mapping[str, Any]], T], *, without: Sequence[str] = ()) -> Rows[T]:
-        """Reads a table.
-
-        Args:
-            table: The table.
-            make: Makes of a row what it holds.
-            without: Columns that are not read.
-        """
+    def read(self, table: Table, make: Callable[[Mapping[str, Any]], T], *, without: Collection[str] = ()) -> Rows[T]:
+        """Reads a table except the columns `without`, and converts each row with `make`."""
         columns = [column for column in table.columns if column.name not in without]
         try:
             return self._read_at_once(table, columns, Rows(table, make))
@@ -109,50 +97,50 @@ class TableReader:
         return self._read_with_care(table, columns, Rows(table, make))
 
     def _read_at_once(self, table: Table, columns: Sequence[Any], rows: Rows[T]) -> Rows[T]:
-        # All there is does not fit into memory twice. What is new comes at once: a cursor costs three more questions.
+        # Whole tables are streamed, because they do not fit into memory twice. Changes are not: a cursor costs three
+        # more round trips.
         connection = self._connection if self._since else self._connection.execution_options(stream_results=True)
         names = [column.name for column in columns]
         with connection.execute(select(*columns).where(self._changed(table))) as result:
             for chunk in result.partitions(_CHUNK):
                 for values in chunk:
-                    # Plain: what the library adds to a row is paid a hundred thousand times.
-                    rows.take(dict(zip(names, values, strict=True)))
+                    # A plain dict: SQLAlchemy's mapping is slower, and there are a hundred thousand rows.
+                    rows.add(dict(zip(names, values, strict=True)))
                 self._pause()
         return rows
 
     def _read_with_care(self, table: Table, columns: Sequence[Any], rows: Rows[T]) -> Rows[T]:
-        """Reads ids first, then rows by id, so that a row that makes reading fail can be left out."""
+        """Reads ids first, then rows by id, so that a row that makes the query fail can be left out."""
         deleted = table.c.get("deleted", false())
         marks = select(id_of(table), deleted).where(self._changed(table))
         with texts_decoded(self._connection, "backslashreplace"):
             found = self._connection.execute(marks).all()
-        rows.deleted.update(row_id for row_id, gone in found if gone)
-        rows.ids.extend(rows.deleted)
+        rows.add_deleted([row_id for row_id, gone in found if gone])
         ids = [row_id for row_id, gone in found if not gone]
         with texts_decoded(self._connection, "strict"):
             for begin in range(0, len(ids), _CHUNK):
                 for row in self._readable(table, columns, ids[begin : begin + _CHUNK], rows):
-                    rows.take(row)
+                    rows.add(row)
                 self._pause()
         return rows
 
     def _changed(self, table: Table) -> ColumnElement[bool]:
         if not self._since:
             return true()
-        # What has no revision is one itself.
+        # A table without this column is `revisions` itself.
         return table.c.get("revision", id_of(table)) > self._since
 
     def _readable(
         self, table: Table, columns: Sequence[Any], ids: Sequence[str], rows: Rows[T]
     ) -> list[dict[str, Any]]:
-        """Returns those rows that can be read. Halves the ids until each one that cannot is alone."""
+        """Returns the readable rows. Halves the ids until each unreadable row is alone."""
         try:
             found = self._connection.execute(select(*columns).where(id_of(table).in_(ids))).all()
         except Exception as error:
             if not _is_of_a_row(error):
                 raise
         else:
-            # An id that is no text, or NULL, finds nothing.
+            # An id that is NULL or not text matches no row.
             if len(found) >= len(ids):
                 return [dict(zip((column.name for column in columns), values, strict=True)) for values in found]
         if len(ids) == 1:
@@ -173,25 +161,25 @@ class TableReader:
 
 
 def id_of(table: Table) -> Column[Any]:
-    """Returns the column that tells a table's rows apart."""
+    """Returns the primary key of a table."""
     (column,) = table.primary_key.columns
     return column
 
 
 def shown_id(row_id: str) -> str:
-    """Returns a row's id as messages show it: visible ASCII, and not long."""
+    """Returns a row's id for messages, as short visible ASCII."""
     return ascii(row_id)[1:-1][:_ID_SHOWN]
 
 
 def _is_of_a_row(error: Exception) -> bool:
-    """Says whether an error comes from what a row holds, rather than from the database or the program."""
+    """Whether an error comes from a row's contents, rather than from the database or the program."""
     if isinstance(error, DBAPIError):
         return str(error.orig).startswith(_NOT_UTF8)
     return not isinstance(error, SQLAlchemyError | MemoryError)
 
 
 def _reason(error: Exception) -> str:
-    # The error's own text may repeat a value.
+    # The error's text may repeat a value.
     if isinstance(error, InvalidValueError) and error.field:
         return f"{error.field}: is invalid"
     return f"cannot be read ({type(error).__name__})"

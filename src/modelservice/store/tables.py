@@ -1,7 +1,8 @@
-"""The tables. Times are Unix seconds, whole: the same on every database, and what both documents show.
+"""The tables. Times are whole Unix seconds: the same on every database, and the precision of both documents.
 
-Every row that servers hold in memory carries the revision that last changed it, so that what is new since a revision
-can be asked for. For the same reason a row is never deleted: it is marked, what it held is blanked, its name is free.
+Every row that servers hold in memory carries the revision that last changed it, so that servers can query what changed
+since a revision. For the same reason rows are never deleted: they are marked, their contents blanked, and their names
+freed.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ metadata = MetaData(
 
 
 def _key(length: int) -> String:
-    """Returns the type of texts that name things: equal, and in order, as their bytes are, on every database."""
+    """Returns the type of ids and names: compared and ordered by their bytes on every database."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
-# One row, which every write updates first and thereby locks until it commits: so revisions become visible in order.
+# One row, which every write locks first and until it commits, so that revisions become visible in order.
 head = Table(
     "head",
     metadata,
@@ -48,7 +49,7 @@ head = Table(
     Column("revision", BigInteger, nullable=False),
 )
 
-# One row for each write. `token` is random: a restored backup whose numbers grew again has others.
+# One row per write. `token` is random, so that a restored backup differs when its numbers grow again.
 revisions = Table(
     "revisions",
     metadata,
@@ -57,7 +58,7 @@ revisions = Table(
     Column("created", BigInteger, nullable=False),
 )
 
-# One row for each write: who did what. Only ever added to.
+# One row per write: who did what. Append-only.
 audit = Table(
     "audit",
     metadata,
@@ -93,7 +94,7 @@ api_keys = Table(
     Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
 )
 
-# Machines that come with tokens, and the organization that each reads for.
+# Machines that authenticate with tokens, and the organization that each reads for.
 clients = Table(
     "clients",
     metadata,
@@ -109,7 +110,7 @@ models = Table(
     "models",
     metadata,
     Column("id", _key(36), primary_key=True),
-    # A deleted model's is its UUID, which is no possible name.
+    # A deleted model's name is its UUID, which is not a valid name.
     Column("name", _key(256), nullable=False, unique=True),
     Column("display_name", Text, nullable=False),
     Column("provider", String(256), nullable=False),
@@ -130,25 +131,25 @@ models = Table(
     Column("pii_redaction_supported", Boolean, nullable=False),
     Column("supports_streaming", Boolean, nullable=False),
     Column("supports_tools", Boolean, nullable=False),
-    # Text, not JSON: kept as written, so that a model compares equal to the file that it came from.
+    # Text, not JSON: stored as written, so that a model equals the file that it came from.
     Column("metadata", Text, nullable=False),
     Column("system_prompt", Text),
     Column("system_prompt_id", String(36)),
-    # Who brought the model, and each of its fields: the name of a catalogue file, or "update".
+    # Where the model and each of its fields come from: the name of a catalogue file, or "update".
     Column("source", Text, nullable=False, server_default=""),
     Column("sources", JSON, nullable=False, server_default="{}"),
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
 )
 
-# What an organization says of a model of its own; NULL is inherited.
+# An organization's models. NULL is inherited.
 organization_models = Table(
     "organization_models",
     metadata,
     Column("id", _key(36), primary_key=True),
     Column("organization_id", _key(128), ForeignKey(organizations.c.id), nullable=False),
     Column("parent_id", _key(36), ForeignKey(models.c.id), nullable=False, index=True),
-    # A deleted model's is its UUID, which is no possible name.
+    # A deleted model's name is its UUID, which is not a valid name.
     Column("name", _key(256), nullable=False),
     Column("display_name", Text, nullable=False),
     Column("created", BigInteger, nullable=False),

@@ -1,8 +1,8 @@
-"""The one way to write.
+"""The only way to write to the database.
 
-A write is one transaction. It locks the head row first, so that writes happen one after the other and no reader sees a
-revision before an earlier one. It takes a revision when it first changes something, and then says in the audit who did
-what; one that changes nothing leaves no trace.
+A write is one transaction. It locks the head row first, so that writes are serialized and revisions become visible in
+order. It takes a revision with its first change and must then record an audit row. A write without changes leaves no
+trace.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from modelservice.domain.principal import ApiKey, Client, Organization
 from modelservice.domain.values import check_line
 from modelservice.store.database import Database
 from modelservice.store.queries import Queries
-from modelservice.store.rows import key_to_row, model_to_row, organization_model_to_row
+from modelservice.store.rows import Sourced, key_to_row, organization_model_to_row, sourced_to_row
 from modelservice.store.schema import require_current
-from modelservice.store.sources import Sourced
 from modelservice.store.tables import (
     api_keys,
     audit,
@@ -38,17 +37,17 @@ from modelservice.store.tables import (
 
 @contextlib.contextmanager
 def write(database: Database, now: int, actor: str) -> Iterator[Write]:
-    """Opens a write: all of it is committed at the end, or nothing.
+    """Opens a write: committed as a whole at the end, or not at all.
 
     Args:
         database: The database, with `Access.WRITE`.
         now: In Unix seconds.
-        actor: Who writes.
+        actor: Recorded in the audit.
 
     Raises:
         InvalidValueError: The actor has a control character.
         SchemaMismatchError: The database does not have this version's schema.
-        DatabaseUnavailableError: The database cannot be reached, or another write held it for too long.
+        DatabaseUnavailableError: The database cannot be reached, or another write held the lock for too long.
     """
     check_line("actor", actor)
     with database.transaction() as connection:
@@ -60,11 +59,7 @@ def write(database: Database, now: int, actor: str) -> Iterator[Write]:
 
 
 class Write(Queries):
-    """A write under way.
-
-    Attributes:
-        now: When it happens, in Unix seconds.
-    """
+    """A write in progress; `now` is in Unix seconds."""
 
     def __init__(self, connection: Connection, now: int, actor: str) -> None:
         super().__init__(connection)
@@ -72,7 +67,7 @@ class Write(Queries):
         self._audited = False
         self.now = now
 
-    # --- What every write leaves --------------------------------------------------------------------------------------
+    # --- Revision and audit -------------------------------------------------------------------------------------------
 
     @cached_property
     def _revision(self) -> int:
@@ -82,13 +77,13 @@ class Write(Queries):
         return number
 
     def begin_new_history(self, least: int) -> int:
-        """Has every server load all of the database, whatever it holds. To be called before anything is changed.
+        """Makes every server reload the whole database. Call it before any change.
 
         Args:
-            least: What the number of this write's revision must exceed, besides all that there were.
+            least: The new revision exceeds this, and all earlier ones.
 
         Returns:
-            The last revision of the history that ends here.
+            The last revision of the old history.
         """
         ended: int = self._connection.execute(select(head.c.revision)).scalar_one()
         self._connection.execute(update(revisions).values(token=secrets.token_hex(16)))
@@ -96,12 +91,12 @@ class Write(Queries):
         return ended
 
     def record(self, action: str, subject: str, detail: Mapping[str, Any]) -> None:
-        """Says in the audit what this write does: once, and no secret.
+        """Records this write in the audit, once.
 
         Args:
-            action: What is done, as `keys.create`.
-            subject: To what.
-            detail: Before and after.
+            action: For example `keys.create`.
+            subject: Id or name of the changed object.
+            detail: Values before and after, without secrets.
         """
         self._connection.execute(
             insert(audit).values(
@@ -116,18 +111,18 @@ class Write(Queries):
         self._audited = True
 
     def require_audited(self) -> None:
-        """Makes sure that a write that changed something has said so."""
+        """Raises AssertionError if this write changed something without an audit row."""
         if "_revision" in vars(self) and not self._audited:
             raise AssertionError("a write without an audit row")
 
     # --- Organizations ------------------------------------------------------------------------------------------------
 
     def add_organization(self, organization: Organization) -> None:
-        """Adds an organization, whose id must be free: never used, or deleted."""
+        """Adds an organization. Its id must be unused or deleted."""
         self._add_again(organizations, organization.id, {"created": organization.created})
 
     def delete_organization(self, organization_id: str) -> None:
-        """Deletes an organization. Its keys, clients and models are deleted before."""
+        """Deletes an organization. Delete its keys, clients and models first."""
         self._mark_deleted(organizations, organization_id, {})
 
     # --- API keys -----------------------------------------------------------------------------------------------------
@@ -137,7 +132,7 @@ class Write(Queries):
         self._connection.execute(insert(api_keys).values(**key_to_row(key), deleted=False, revision=self._revision))
 
     def update_key(self, key: ApiKey) -> None:
-        """Replaces the API key of the same id."""
+        """Replaces the API key with the same id."""
         self._connection.execute(
             update(api_keys).where(api_keys.c.id == key.id).values(**key_to_row(key), revision=self._revision)
         )
@@ -149,7 +144,7 @@ class Write(Queries):
     # --- Clients ------------------------------------------------------------------------------------------------------
 
     def add_client(self, client: Client) -> None:
-        """Adds a client, whose id must be free: never used, or deleted."""
+        """Adds a client. Its id must be unused or deleted."""
         self._add_again(clients, client.id, {"organization_id": client.organization_id, "created": client.created})
 
     def delete_client(self, client_id: str) -> None:
@@ -159,42 +154,42 @@ class Write(Queries):
     # --- System models ------------------------------------------------------------------------------------------------
 
     def add_models(self, added: Sequence[Sourced]) -> None:
-        """Adds system models, whose ids, names and positions must be free."""
+        """Adds system models. Their ids, names and positions must be unused."""
         if added:
-            rows = [_sourced_row(item) | {"deleted": False, "revision": self._revision} for item in added]
+            rows = [sourced_to_row(item) | {"deleted": False, "revision": self._revision} for item in added]
             self._connection.execute(insert(models), rows)
 
     def update_models(self, changed: Sequence[Sourced]) -> None:
-        """Replaces the system models of the same ids."""
+        """Replaces the system models with the same ids."""
         if changed:
-            # One prepared statement for all: 5,000 of them in their own would hold other writers up for seconds.
+            # One prepared statement: 5,000 separate ones would block other writers for seconds.
             columns: dict[str, BindParameter[Any]] = {
                 column.name: bindparam(column.name) for column in models.columns if column.name not in ("id", "deleted")
             }
             statement = update(models).where(models.c.id == bindparam("which")).values(columns)
-            rows = [_sourced_row(item) | {"revision": self._revision} for item in changed]
+            rows = [sourced_to_row(item) | {"revision": self._revision} for item in changed]
             self._connection.execute(statement, [row | {"which": row.pop("id")} for row in rows])
 
     def delete_model(self, model_id: UUID) -> None:
-        """Deletes a system model, which must have no children. Its UUID stays taken, its name is free."""
+        """Deletes a system model without children. Its UUID stays taken, its name becomes free."""
         self._mark_deleted(models, str(model_id), {"name": str(model_id), "metadata": "{}", "system_prompt": None})
 
     # --- Organizations' models ----------------------------------------------------------------------------------------
 
     def add_organization_model(self, model: OrganizationModel) -> None:
-        """Adds an organization's model, whose id, name and position must be free."""
+        """Adds an organization's model. Its id, name and position must be unused."""
         row = organization_model_to_row(model)
         self._connection.execute(insert(organization_models).values(**row, deleted=False, revision=self._revision))
 
     def update_organization_model(self, model: OrganizationModel) -> None:
-        """Replaces the organization's model of the same id."""
+        """Replaces the organization's model with the same id."""
         row = organization_model_to_row(model) | {"revision": self._revision}
         self._connection.execute(
             update(organization_models).where(organization_models.c.id == str(model.id)).values(row)
         )
 
     def delete_organization_model(self, model_id: UUID) -> None:
-        """Deletes an organization's model. Its UUID stays taken, its name is free."""
+        """Deletes an organization's model. Its UUID stays taken, its name becomes free."""
         blank = {"name": str(model_id), "metadata": None, "system_prompt": None}
         self._mark_deleted(organization_models, str(model_id), blank)
 
@@ -207,7 +202,3 @@ class Write(Queries):
         self._connection.execute(
             update(table).where(table.c.id == row_id).values(**blank, deleted=True, revision=self._revision)
         )
-
-
-def _sourced_row(item: Sourced) -> dict[str, Any]:
-    return model_to_row(item.model) | {"source": item.source, "sources": dict(item.sources)}

@@ -26,20 +26,20 @@ if _version_not_supported:
 
 
 class ModelServiceStub:
-    """The catalogue of models, as one caller may see it.
+    """The catalogue of models, as the caller may see it.
 
     Errors of every method include:
-    - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): no credential, or one that is malformed, unknown, revoked or expired.
-    All of these get the same answer.
-    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or names an organization
-    without the scope `models:read_any`.
-    - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
-    - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
-    - RESOURCE_EXHAUSTED (RATE_LIMITED, HTTP 429): too many requests with this credential, or from this address, in a short
-    time. Try again after the seconds that the header `retry-after` names.
-    - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
-    - DEADLINE_EXCEEDED (TIMEOUT, HTTP 504): the caller's deadline passed before the answer was complete.
-    - INTERNAL (INTERNAL_ERROR, HTTP 500): a defect of the service. The log has the cause, under the same request id.
+    - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): the credential is missing, malformed, unknown, revoked or expired. The
+    response does not say which.
+    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or the call names an
+    organization without the scope `models:read_any`.
+    - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or has an invalid value.
+    - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a size limit.
+    - RESOURCE_EXHAUSTED (RATE_LIMITED, HTTP 429): too many requests with this credential or from this address. Retry
+    after the number of seconds in the header `retry-after`.
+    - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready. Retry with backoff.
+    - DEADLINE_EXCEEDED (TIMEOUT, HTTP 504): the caller's deadline passed before the response was complete.
+    - INTERNAL (INTERNAL_ERROR, HTTP 500): a defect of the service. The log has the cause under the same request id.
     """
 
     def __init__(self, channel):
@@ -61,30 +61,30 @@ class ModelServiceStub:
 
 
 class ModelServiceServicer:
-    """The catalogue of models, as one caller may see it.
+    """The catalogue of models, as the caller may see it.
 
     Errors of every method include:
-    - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): no credential, or one that is malformed, unknown, revoked or expired.
-    All of these get the same answer.
-    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or names an organization
-    without the scope `models:read_any`.
-    - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
-    - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
-    - RESOURCE_EXHAUSTED (RATE_LIMITED, HTTP 429): too many requests with this credential, or from this address, in a short
-    time. Try again after the seconds that the header `retry-after` names.
-    - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
-    - DEADLINE_EXCEEDED (TIMEOUT, HTTP 504): the caller's deadline passed before the answer was complete.
-    - INTERNAL (INTERNAL_ERROR, HTTP 500): a defect of the service. The log has the cause, under the same request id.
+    - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): the credential is missing, malformed, unknown, revoked or expired. The
+    response does not say which.
+    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or the call names an
+    organization without the scope `models:read_any`.
+    - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or has an invalid value.
+    - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a size limit.
+    - RESOURCE_EXHAUSTED (RATE_LIMITED, HTTP 429): too many requests with this credential or from this address. Retry
+    after the number of seconds in the header `retry-after`.
+    - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready. Retry with backoff.
+    - DEADLINE_EXCEEDED (TIMEOUT, HTTP 504): the caller's deadline passed before the response was complete.
+    - INTERNAL (INTERNAL_ERROR, HTTP 500): a defect of the service. The log has the cause under the same request id.
     """
 
     def ListModels(self, request, context):
-        """Lists the enabled models that the caller may see: system models in catalogue order (the position of a model's first
-        import), then those of the caller's organization, in the order of their creation. The request's fields, in any
-        combination, choose among them, order them and divide the list into pages. Without any of them the list is whole.
+        """Lists the enabled models that the caller may see: system models in catalogue order (the order of their first
+        import), then those of the caller's organization in order of creation. The request's fields filter, order and
+        paginate the list, in any combination. Without them the list is complete.
 
         Errors include, besides those of every method:
-        - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): a field has a value that it does not take, or the page token is not
-        one for this request and caller. The message names the field, and what it takes.
+        - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): a field has an invalid value, or the page token does not belong to
+        this request and caller. The message names the field and what it accepts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,8 +94,9 @@ class ModelServiceServicer:
         """Gets one model that the caller may see, enabled or not, by its UUID or by its id in the list.
 
         Errors include, besides those of every method:
-        - NOT_FOUND (MODEL_NOT_FOUND, HTTP 404): no such model, or none that this caller may see. The answer is the same.
-        - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): `model_id` is neither a UUID nor the id of any possible model.
+        - NOT_FOUND (MODEL_NOT_FOUND, HTTP 404): the model does not exist, or this caller may not see it. The response does
+        not say which.
+        - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): `model_id` is neither a UUID nor a valid model id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,20 +124,20 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
-    """The catalogue of models, as one caller may see it.
+    """The catalogue of models, as the caller may see it.
 
     Errors of every method include:
-    - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): no credential, or one that is malformed, unknown, revoked or expired.
-    All of these get the same answer.
-    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or names an organization
-    without the scope `models:read_any`.
-    - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or one of its values cannot be right.
-    - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a limit of size.
-    - RESOURCE_EXHAUSTED (RATE_LIMITED, HTTP 429): too many requests with this credential, or from this address, in a short
-    time. Try again after the seconds that the header `retry-after` names.
-    - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready: starting, draining or gone. Try again with backoff.
-    - DEADLINE_EXCEEDED (TIMEOUT, HTTP 504): the caller's deadline passed before the answer was complete.
-    - INTERNAL (INTERNAL_ERROR, HTTP 500): a defect of the service. The log has the cause, under the same request id.
+    - UNAUTHENTICATED (INVALID_API_KEY, HTTP 401): the credential is missing, malformed, unknown, revoked or expired. The
+    response does not say which.
+    - PERMISSION_DENIED (ACCESS_DENIED, HTTP 403): the credential lacks the scope `models:read`, or the call names an
+    organization without the scope `models:read_any`.
+    - INVALID_ARGUMENT (INVALID_REQUEST, HTTP 400): the request cannot be decoded, or has an invalid value.
+    - RESOURCE_EXHAUSTED (REQUEST_TOO_LARGE, HTTP 413 or 431): the request exceeds a size limit.
+    - RESOURCE_EXHAUSTED (RATE_LIMITED, HTTP 429): too many requests with this credential or from this address. Retry
+    after the number of seconds in the header `retry-after`.
+    - UNAVAILABLE (UNAVAILABLE, HTTP 503): no server is ready. Retry with backoff.
+    - DEADLINE_EXCEEDED (TIMEOUT, HTTP 504): the caller's deadline passed before the response was complete.
+    - INTERNAL (INTERNAL_ERROR, HTTP 500): a defect of the service. The log has the cause under the same request id.
     """
 
     @staticmethod

@@ -24,7 +24,7 @@ from modelservice.store.checking import PROBLEM, WARNING
 from modelservice.store.database import Database
 from tests.support.poison import poison
 
-GONE = "organization_id: the row of organizations is deleted"
+GONE = "organization_id: refers to a deleted row of organizations"
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
 
@@ -101,7 +101,7 @@ def test_a_row_that_is_wrong_is_named(url: str, table: str, assignment: str, whe
 def test_a_parent_that_is_deleted_is_named(url: str) -> None:
     poison(url, "models", "deleted = true", "name = 'gpt-4o'")
 
-    assert [(PROBLEM, "organization_models", "parent_id: the row of models is deleted")] == found(url)
+    assert [(PROBLEM, "organization_models", "parent_id: refers to a deleted row of models")] == found(url)
 
 
 def test_a_row_of_the_audit_or_the_history_is_named(url: str) -> None:
@@ -117,7 +117,7 @@ def test_a_row_of_the_audit_or_the_history_is_named(url: str) -> None:
 def test_a_last_revision_that_is_another_is_named(url: str) -> None:
     execute(url, "UPDATE head SET revision = 3")
 
-    assert [(PROBLEM, "head", "revision: must be that of the last write")] == found(url)
+    assert [(PROBLEM, "head", "revision: differs from that of the last write")] == found(url)
 
 
 def test_an_organizations_model_that_cannot_be_rendered_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +143,8 @@ def test_a_schema_that_is_another_is_told_apart(url: str) -> None:
     assert {
         (PROBLEM, "clients", "column created is missing"),
         (PROBLEM, "audit", "index ix_audit_created is missing"),
-        (WARNING, "somebodys", "table is not this version's"),
-        (WARNING, "models", "column later is not this version's"),
+        (WARNING, "somebodys", "table is not part of this schema"),
+        (WARNING, "models", "column later is not part of this schema"),
     } == set(found(url))
 
 
@@ -165,11 +165,11 @@ def test_references_that_sqlite_did_not_hold_are_named(url: str) -> None:
     )
 
     assert {
-        (PROBLEM, "organization_models", "organization_id: the row of organizations does not exist"),
-        (PROBLEM, "organization_models", "parent_id: the row of models does not exist"),
-        (PROBLEM, "organization_models", "foreign_key_check: rows that refer to no row of models: 2"),
-        (PROBLEM, "organization_models", "foreign_key_check: rows that refer to no row of organizations: 2"),
-        (PROBLEM, "api_keys", "foreign_key_check: rows that refer to no row of revisions: 1"),
+        (PROBLEM, "organization_models", "organization_id: refers to a missing row of organizations"),
+        (PROBLEM, "organization_models", "parent_id: refers to a missing row of models"),
+        (PROBLEM, "organization_models", "foreign_key_check: references to missing rows of models: 2"),
+        (PROBLEM, "organization_models", "foreign_key_check: references to missing rows of organizations: 2"),
+        (PROBLEM, "api_keys", "foreign_key_check: references to missing rows of revisions: 1"),
         (PROBLEM, "api_keys", "revision: does not exist"),
     } <= set(found(url))
 

@@ -13,9 +13,9 @@ from modelservice.errors import DatabaseUnavailableError, FileError, SchemaMisma
 from modelservice.manage.maintenance import backup, migrate, restore
 from modelservice.manage.organizations import create_organization
 from modelservice.store.access import Access
-from modelservice.store.bounded import BoundedConnection
 from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
+from modelservice.store.postgres import BoundedConnection
 from modelservice.store.writing import write
 from tests.support.harness import wait_until
 from tests.support.postgres import VERSIONS, Cluster
@@ -113,7 +113,7 @@ def test_somebody_elses_database_is_not_touched(cluster: Cluster) -> None:
     url = cluster.empty(f"theirs_{cluster.version}")
     cluster.run_sql("CREATE TABLE customers (id int)", url.rpartition("/")[2])
 
-    with pytest.raises(SchemaMismatchError, match="holds tables that are not modelservice's"):
+    with pytest.raises(SchemaMismatchError, match="holds another program's tables"):
         migrate(url)
     assert [("customers",)] == cluster.run_sql(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public'", url.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs the migrations on the connection that `store.schema` hands over."""
+"""Alembic's entry point: runs the migrations on the connection from `store.schema`."""
 
 from alembic import context
 
@@ -9,7 +9,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    # The caller's transaction holds it all; SQLite rolls tables back too, once it has been told to begin.
+    # The caller's transaction includes DDL: SQLite rolls it back too, once a transaction has begun explicitly.
     transactional_ddl=True,
 )
 context.run_migrations()

@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Makes the tables, and the head row with which the first write begins."""
+    """Creates the tables, and the head row that the first write locks."""
     head = op.create_table(
         "head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),

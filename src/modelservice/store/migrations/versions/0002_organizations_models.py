@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Adds tables and columns; every column has a default, so that the version before this one goes on writing."""
+    """Adds tables, and columns with defaults, so that the previous version can still write."""
     op.create_table(
         "audit",
         sa.Column("revision", sa.BigInteger(), autoincrement=False, nullable=False),

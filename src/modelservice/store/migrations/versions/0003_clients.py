@@ -1,4 +1,4 @@
-"""Machines that come with tokens."""
+"""Machines that authenticate with tokens."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Adds a table, which the version before this one does not look at."""
+    """Adds a table, which the previous version ignores."""
     op.create_table(
         "clients",
         sa.Column("id", _key(255), nullable=False),

@@ -1,4 +1,4 @@
-"""The manual's generated tables: settings, errors, metrics and commands, each from the code that acts on it."""
+"""The manual's generated tables: settings, errors, metrics and commands."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Final
 import click
 from prometheus_client import Metric, ProcessCollector
 
-from manual.pages import MakeTable, Rows
+from manual.pages import Cells, MakeTable
 from modelservice.cli import modelservice
 from modelservice.config import SETTINGS
 from modelservice.errors import REFUSALS, RefusalKind
 from modelservice.rpc.status import STATUS_CODES
 from modelservice.telemetry.metrics import Metrics
+from openapi.responses import meaning
 from openapi.responses import rows as rest_errors
 from openapi.source import Source
 
@@ -23,18 +24,11 @@ _NONE: Final = "\N{EN DASH}"
 
 
 class Tables:
-    """Makes the tables.
-
-    Args:
-        source: The proto files, whose comments say when each error occurs.
-
-    Attributes:
-        by_name: What makes each table, by its name in a marker.
-    """
+    """Makes the tables, by their names in markers (`by_name`)."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        # How often each setting is in a table.
+        # Number of tables that show each setting.
         self._shown = dict.fromkeys((setting.field for setting in SETTINGS), 0)
         self.by_name: dict[str, MakeTable] = {
             "settings": self._settings,
@@ -44,16 +38,12 @@ class Tables:
         }
 
     def require_all_settings(self) -> None:
-        """Makes sure that every setting is in exactly one table.
-
-        Raises:
-            SystemExit: One is not.
-        """
+        """Raises SystemExit unless every setting is in exactly one table."""
         for field, times in self._shown.items():
             if times != 1:
                 raise SystemExit(f"docs: setting {field} is in {times} tables: must be in one")
 
-    def _settings(self, patterns: Sequence[str]) -> Rows:
+    def _settings(self, patterns: Sequence[str]) -> Cells:
         rows = []
         for pattern in patterns:
             found = [setting for setting in SETTINGS if fnmatch.fnmatchcase(setting.field, pattern)]
@@ -66,19 +56,19 @@ class Tables:
                 )
         return [("setting", "default", "unit", "takes", "meaning"), *rows]
 
-    def _errors(self) -> Rows:
+    def _errors(self) -> Cells:
         by_status = rest_errors()
 
         def row(kind: RefusalKind) -> Sequence[str]:
             statuses = ", ".join(str(status) for status, kinds in by_status.items() if kind in kinds)
             grpc_status = STATUS_CODES[kind].name if kind in STATUS_CODES else _NONE
-            when = self._source.comment(".modelservice.v1.ErrorReason", kind.code.upper()).text
-            return _code(kind.code), _code(kind.type), statuses or _NONE, grpc_status, when
+            cells = (_code(kind.code), _code(kind.type), statuses or _NONE, grpc_status)
+            return *cells, meaning(self._source, kind)
 
         return [("code", "type", "HTTP", "gRPC", "when"), *map(row, REFUSALS)]
 
 
-def _metrics() -> Rows:
+def _metrics() -> Cells:
     metrics = Metrics("")
     # No values: names, labels and meanings are what counts.
     metrics.show(lambda: defaultdict(dict))
@@ -94,13 +84,13 @@ def _metrics() -> Rows:
 
 
 def _labels(metrics: Metrics, family: Metric) -> list[str]:
-    # A family without samples shows its labels nowhere else.
+    # A family without samples exposes its labels only here.
     collector = metrics.registry._names_to_collectors[family.name]  # noqa: SLF001
     declared = {label for one in (collector, family) for label in getattr(one, "_labelnames", ())}
     return sorted(declared | {label for one in family.samples for label in one.labels} - {"le"})
 
 
-def _commands() -> Rows:
+def _commands() -> Cells:
     return [("command", "purpose"), *_commands_of(modelservice, click.Context(modelservice, info_name="modelservice"))]
 
 
