@@ -10,9 +10,9 @@ import grpc
 import pytest
 
 from modelservice.v1 import model_service_pb2 as pb
-from tests.conftest import Service, running
 from tests.support.bodies import Bodies, Headers
 from tests.support.calls import GET, bearer, call, details
+from tests.support.service import Service, running
 
 LIMIT = 65_536
 # By method: the answer to a request with a body, which none has a meaning for.

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from modelservice.edge import probe
-from tests.conftest import prepare, running
 from tests.support.harness import Place, Process, administration, wait_until
+from tests.support.service import prepare, running
 
 SOCKET = "envoy-admin.sock"
 

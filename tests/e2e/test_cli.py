@@ -9,9 +9,9 @@ import pytest
 
 from modelservice.cli import _COMMANDS
 from modelservice.config import SETTINGS
-from tests.conftest import prepare
 from tests.support.harness import Place
 from tests.support.poison import poison
+from tests.support.service import prepare
 
 
 def refused(place: Place, *arguments: str) -> tuple[int, str]:

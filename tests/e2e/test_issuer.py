@@ -12,11 +12,11 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import prepare
 from tests.support.calls import bearer
 from tests.support.harness import Place, Process, channel, wait_until
 from tests.support.issuer import Issuer, key_set, member, public, sign
 from tests.support.load import Load
+from tests.support.service import prepare
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Service
 from tests.support.catalogues import litellm_content, litellm_file, models_dev_file
 from tests.support.harness import DEADLINE, ROOT, Place, Process, wait_until
 from tests.support.manual import blocks
+from tests.support.service import Service
 
 
 def at(place: Place, text: str) -> str:

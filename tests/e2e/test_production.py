@@ -16,8 +16,8 @@ from modelservice.edge.configuration import _FILES, CONFIGURATION
 from modelservice.manage.keys import list_keys
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
-from tests.conftest import prepare
 from tests.support.harness import DEADLINE, ROOT, Place, Process, wait_until
+from tests.support.service import prepare
 
 
 def test_init_makes_all_that_a_first_start_needs_once(place: Place) -> None:

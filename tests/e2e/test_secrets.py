@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from modelservice.cli import _COMMANDS
-from tests.conftest import Keys, prepare
 from tests.support.calls import GET, bearer, call, unknown_model
 from tests.support.harness import Place, Process, free_ports, wait_until
 from tests.support.postgres import Cluster
+from tests.support.service import Keys, prepare
 from tests.support.tls import CLIENT, secured
 
 # Planted: like nothing that anybody would print otherwise.

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from modelservice.edge import probe
-from tests.conftest import prepare
 from tests.support.harness import DEADLINE, Place, Process, wait_until
+from tests.support.service import prepare
 
 
 def lines(process: Process, message: str) -> list[dict[str, Any]]:

@@ -8,9 +8,9 @@ import sys
 
 from modelservice.edge import probe
 from modelservice.edge.processes import find_envoy
-from tests.conftest import prepare
 from tests.support.harness import DEADLINE, ENVOY, Place, Process, listens, wait_until
 from tests.support.load import Load
+from tests.support.service import prepare
 
 CLIENTS = 32
 WAYS = ("REST", "gRPC through Envoy")

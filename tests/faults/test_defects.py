@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
-from tests.conftest import prepare
-from tests.e2e.test_metrics import value
 from tests.faults.serving import serving
 from tests.support.harness import DEADLINE, Place, Process, wait_until
+from tests.support.metrics import value
+from tests.support.service import prepare
 
 CANNOT = "the database cannot be read"
 FAILED = '"the task failed"'

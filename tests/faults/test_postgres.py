@@ -10,12 +10,12 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from modelservice.errors import DatabaseUnavailableError
-from tests.conftest import prepare
-from tests.e2e.test_metrics import value
 from tests.faults.proxy import Proxy
 from tests.faults.serving import Serving, serving
 from tests.support.harness import Place, Process, channel, wait_until
+from tests.support.metrics import value
 from tests.support.postgres import VERSIONS, Cluster
+from tests.support.service import prepare
 
 CANNOT = "the database cannot be read"
 AGAIN = "the database is read again"

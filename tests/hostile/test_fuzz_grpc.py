@@ -8,9 +8,9 @@ import pytest
 
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import Service
 from tests.hostile.fuzz_grpc import Outcome, attempts, send
 from tests.support.harness import channel, memory
+from tests.support.service import Service
 
 SEED = 8
 QUICK, LONG = 3_000, 500_000

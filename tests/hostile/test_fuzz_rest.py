@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from modelservice import errors
-from tests.conftest import Service, running
 from tests.hostile.fuzz_rest import attempts
 from tests.hostile.meaning import World
 from tests.hostile.sending import Outcome, Sender
 from tests.support.harness import memory
+from tests.support.service import Service, running
 
 SEED = 8
 QUICK, LONG = 3_000, 100_000

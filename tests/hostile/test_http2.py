@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.conftest import Service, running
 from tests.hostile.http2 import Heard, Wire, block
 from tests.hostile.http2_attacks import ATTACKS, NOT_HELD, TAKEN, Attack, Request
 from tests.hostile.http2_messages import ANSWER, FORBIDDEN, MEANT, Headers, answer
 from tests.support.harness import memory
 from tests.support.load import Load
+from tests.support.service import Service, running
 
 WAYS = ("Envoy", "gRPC")
 # Turns of a flood. The long form sends 20,000 (`Attack.count`), again and again.

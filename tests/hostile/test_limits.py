@@ -22,12 +22,12 @@ import yaml
 
 from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.rpc.content_encoding import BYTES_MAX
-from tests.conftest import Service, prepare
-from tests.e2e.test_edge import UNAVAILABLE
-from tests.hostile.conftest import Many, changed, prepare_many, refused
 from tests.hostile.deaf import deaf
+from tests.hostile.limiting import Many, changed, prepare_many, refused
 from tests.support.calls import GET, bearer, unknown_model
+from tests.support.envoy import UNAVAILABLE
 from tests.support.harness import DEADLINE, ROOT, Place, Process, channel, statistic, unary, wait_until
+from tests.support.service import Service, prepare
 
 MODEL = "/v1/models/gpt-4o"
 SOURCE = yaml.safe_load((ROOT / "envoy.yaml").read_text())

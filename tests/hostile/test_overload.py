@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import yaml
 
-from tests.conftest import Service, running
 from tests.hostile.crowd import crowd
 from tests.support.harness import ROOT, memory, wait_until
+from tests.support.service import Service, running
 
 MODEL = "/v1/models/gpt-4o"
 # Callers who keep it busy.

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Service, running
 from tests.support.harness import Response, wait_until
+from tests.support.service import Service, running
 
 LIST, INVALID, MISSING, UNKNOWN = "list", "invalid_request", "model_not_found", "not_found"
 ONE, OTHER = "gpt-4o", "claude-3-opus"

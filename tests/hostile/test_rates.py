@@ -22,11 +22,11 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from modelservice.config import load
 from modelservice.edge.configuration import Edge, write_configuration
 from modelservice.edge.processes import find_envoy
-from tests.conftest import Keys, prepare
-from tests.e2e.test_metrics import requests as answered
 from tests.hostile.flood import FLOODER, Connection, flood, good_callers, made_up_keys
 from tests.support.calls import LIST, bearer, details
 from tests.support.harness import DEADLINE, ENVOY, ROOT, Place, Process, channel, listens, memory, unary, wait_until
+from tests.support.metrics import requests as answered
+from tests.support.service import Keys, prepare
 
 GET = "/v1/models/gpt-4o"
 # Envoy answers it by itself. It is counted like any other, and costs no server's time.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Service
+from tests.support.service import Service
 
 SEED = "8"
 QUICK, LONG = 30, 2_000

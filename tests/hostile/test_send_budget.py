@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from tests.hostile.conftest import Many, p99, prepare_many, refused
 from tests.hostile.deaf import GRPC_LIST, LIST, WAYS, deaf
+from tests.hostile.limiting import Many, p99, prepare_many, refused
 from tests.support.calls import bearer, details
 from tests.support.harness import Place, Process, channel, memory, statistic, unary, wait_until
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Keys, Service, prepare, running
-from tests.hostile.conftest import changed, crowded, p99, refuses
+from tests.hostile.limiting import changed, crowded, p99, refuses
 from tests.hostile.sending import answer
 from tests.support.harness import DEADLINE, Place, memory, wait_until
+from tests.support.service import Keys, Service, prepare, running
 
 MODEL = "/v1/models/gpt-4o"
 CROWD = 200

