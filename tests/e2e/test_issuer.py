@@ -29,6 +29,7 @@ def status(place: Place, token: str) -> int:
     return place.rest("/v1/models/gpt-4o", token).status
 
 
+@pytest.mark.slow
 def test_keys_are_rotated_under_load_and_no_call_fails(place: Place, issuer: Issuer) -> None:
     place.settings |= issuer.settings
     prepare(place)

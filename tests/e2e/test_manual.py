@@ -113,6 +113,7 @@ def test_the_commands_run_in_the_order_of_the_pages(place: Place) -> None:
     assert {("acme", "web shop"), ("acme", "init: acme.key")} == {(key["organization"], key["name"]) for key in keys}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_make_run_on_a_fresh_clone(tmp_path: Path) -> None:
     """The main job: a clone of what is committed, one command, and both documents' requests are answered."""

@@ -271,6 +271,7 @@ def test_there_are_never_more_answers_than_the_limit(edge: Edge) -> None:
     wait_until(newest_are_kept, "the last is kept, and the first is not")
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_under_a_hundred_thousand_paths(
     process: tuple[Edge, subprocess.Popen[bytes]],
 ) -> None:

@@ -131,6 +131,7 @@ def test_a_backup_is_one_state_while_writers_go_on_and_can_be_restored(place: Pl
     assert "after-the-backup" not in place.command("organizations", "list").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_wheel_alone_serves_migrates_and_writes_envoys_configuration(place: Place) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place.folder)]

@@ -16,6 +16,8 @@ import pytest
 from tests.support.audit import LOCKS
 from tests.support.harness import DEADLINE, ROOT, free_ports
 
+pytestmark = pytest.mark.slow
+
 ADVISORY = {
     "id": "GHSA-xxxx-yyyy-zzzz",
     "published": "2026-01-01T00:00:00Z",

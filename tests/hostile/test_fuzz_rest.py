@@ -13,6 +13,8 @@ from tests.hostile.sending import Outcome, Sender
 from tests.support.harness import memory
 from tests.support.service import Service, running
 
+pytestmark = pytest.mark.slow
+
 SEED = 8
 QUICK, LONG = 3_000, 100_000
 # Answers that a run must have had, each often enough to mean something.
@@ -44,7 +46,7 @@ def test_generated_requests_have_right_answers_or_documented_errors(attacked: Se
     assert all(outcome.codes[code] for code in RARE), outcome.codes
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_200000_of_them_leave_the_memory_as_it_was(attacked: Service, tell: Callable[[str], None]) -> None:
     def held() -> dict[str, float]:

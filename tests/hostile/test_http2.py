@@ -20,6 +20,8 @@ from tests.support.harness import memory
 from tests.support.load import Load
 from tests.support.service import Service, running
 
+pytestmark = pytest.mark.slow
+
 WAYS = ("Envoy", "gRPC")
 # Turns of a flood. The long form sends 20,000 (`Attack.count`), again and again.
 QUICK = 3_000
@@ -134,7 +136,7 @@ def refused(said: list[str]) -> bool:
     return bool(said) and any(one not in {*ANSWER, "reset 0"} for one in said)
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", WAYS)
 def test_attackers_who_come_again_leave_the_memory_as_it_was(

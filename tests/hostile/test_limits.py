@@ -101,6 +101,7 @@ def test_the_heaps_end_is_a_documented_answer(place: Place) -> None:
         assert (grpc.StatusCode.UNAVAILABLE, "Service unavailable") == (raised.value.code(), raised.value.details())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["HTTP/1.1", "HTTP/2"])
 def test_an_answer_that_is_not_taken_is_given_up(place: Place, way: str) -> None:
     def hurried(configuration: dict[str, Any], manager: dict[str, Any]) -> None:

@@ -208,6 +208,7 @@ def test_health_is_not_limited_by_what_is_asked(place: Place) -> None:
         assert "RATE_LIMITED" == details(error)[1].reason
 
 
+@pytest.mark.slow
 def test_made_up_credentials_do_not_free_one_that_is_throttled(place: Place) -> None:
     with bare_envoy(place, rate_per_credential="1"):
         victim, others = Connection(place.http_port, HERE), made_up_keys()
@@ -224,6 +225,7 @@ def test_made_up_credentials_do_not_free_one_that_is_throttled(place: Place) -> 
     assert statuses[429] > 100
 
 
+@pytest.mark.slow
 def test_long_made_up_credentials_take_no_more_memory_than_short_ones(place: Place) -> None:
     long = (f"{number:09}{'x' * 7000}" for number in count())
     with bare_envoy(place, rate_per_credential="1") as envoy:
@@ -234,9 +236,10 @@ def test_long_made_up_credentials_take_no_more_memory_than_short_ones(place: Pla
         assert memory(envoy) - before < 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "more"),
-    [(25_000, 20_000), pytest.param(100_000, 900_000, marks=[pytest.mark.hostile, pytest.mark.timeout(1200)])],
+    [(25_000, 20_000), pytest.param(100_000, 900_000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])],
     ids=["quick", "a million"],
 )
 @pytest.mark.parametrize("setting", ["rate_per_credential", "rate_per_address"])
@@ -281,6 +284,7 @@ def limits(manager: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_good_callers_do_not_fail_beside_a_flood(place: Place) -> None:
     with running(place, rate_per_address="500") as (_, keys), ThreadPoolExecutor(1) as pool:
         begun = time.monotonic()

@@ -18,6 +18,8 @@ from tests.support.harness import DEADLINE, Place, Process, channel, statistic, 
 from tests.support.service import Keys, prepare
 from tests.support.tls import AUTHORITY, trusting
 
+pytestmark = pytest.mark.slow
+
 REQUEST = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 # Long after they should be closed, and long before an idle connection is, which made a request.
 PATIENCE = DEADLINE
