@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.harness import Place
 from tests.support.postgres import Cluster
-from tests.support.service import Service, running
+from tests.support.service import Service, Services
 
 
 @pytest.fixture
@@ -17,10 +17,16 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for all tests that only read. They may add organizations and keys."""
-    with running(tmp_path_factory.mktemp("service"), {"MODELSERVICE_REFLECTION": "true"}) as one:
-        yield one
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Running services by their settings, for all tests that only read."""
+    with Services(tmp_path_factory.mktemp) as all_:
+        yield all_
+
+
+@pytest.fixture(scope="session")
+def service(services: Services) -> Service:
+    """The one with the settings that most tests need."""
+    return services.of(MODELSERVICE_REFLECTION="true")
 
 
 @pytest.fixture(scope="session")

@@ -92,6 +92,7 @@ def test_the_programs_run(service: Service, program: str) -> None:
     assert "laude" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_run_in_the_order_of_the_pages(place: Place) -> None:
     litellm_file(place.folder, litellm_content(50)).rename(place.folder / "model_prices_and_context_window.json")
     models_dev_file(place.folder)

@@ -158,7 +158,8 @@ def test_a_wrong_url_is_not_repeated(place: Place, command: str) -> None:
 
 
 def refusal(place: Place, command: str) -> str:
-    done = place.command(command, check=False)
+    # Settings are read first, so that no command gets as far as to need a process.
+    done = place.command(command, check=False, own_process=False)
     assert 1 == done.returncode
     return done.stdout + done.stderr
 

@@ -128,6 +128,7 @@ def test_a_single_server_is_started_again_on_its_core(place: Place) -> None:
         assert 3 == len({first, second, process.children()["server"]})
 
 
+@pytest.mark.slow
 def test_a_restart_that_goes_wrong_leaves_the_others_alone_until_it_goes_right(place: Place) -> None:
     key = prepare(place).reader
     file = place.folder / "level"
