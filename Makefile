@@ -34,8 +34,8 @@ test: $(VENV)/tests-installed ## Run every test except the slow ones, in random 
 	$(PYTEST)
 
 .PHONY: test-slow
-test-slow: $(VENV)/tests-installed ## Run the slow tests: fuzzing, floods, measurements, installations, long waits
-	$(PYTEST) -m "slow and not long"
+test-slow: $(VENV)/tests-installed ## Run the slow tests, one at a time: fuzzing, floods, measurements, installations
+	$(BIN)/python -m pytest -m "slow and not long"
 
 .PHONY: test-long
 test-long: $(VENV)/tests-installed ## Run the attacks that go on for minutes each, up to a million requests: an hour or more
