@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from modelservice.edge.processes import find_envoy
-from tests.support.harness import DEADLINE, ENVOY, ROOT, Response, free_ports, listens, memory, wait_until
+from tests.support.harness import DEADLINE, ENVOY, ROOT, Response, memory, wait_until
+from tests.support.ports import free_ports, listens
 
 SCRIPT = ROOT / "src" / "modelservice" / "edge" / "micro_cache.lua"
 ANSWERS_MAX, BYTES_MAX = 50, 100_000

@@ -6,7 +6,8 @@ import pytest
 
 from modelservice.cli import _COMMANDS
 from tests.support.calls import GET, bearer, call, unknown_model
-from tests.support.harness import Place, Process, free_ports, wait_until
+from tests.support.harness import Place, Process, wait_until
+from tests.support.ports import free_ports
 from tests.support.postgres import Cluster
 from tests.support.service import Keys, prepare
 from tests.support.tls import CLIENT, secured

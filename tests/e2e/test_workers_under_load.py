@@ -10,8 +10,9 @@ import pytest
 
 from modelservice.edge import probe
 from modelservice.edge.processes import find_envoy
-from tests.support.harness import DEADLINE, ENVOY, Place, Process, listens, wait_until
+from tests.support.harness import DEADLINE, ENVOY, Place, Process, wait_until
 from tests.support.load import Load
+from tests.support.ports import listens
 from tests.support.service import prepare
 
 pytestmark = pytest.mark.slow

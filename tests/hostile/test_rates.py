@@ -24,8 +24,9 @@ from modelservice.edge.configuration import Edge, write_configuration
 from modelservice.edge.processes import find_envoy
 from tests.hostile.flood import FLOODER, Connection, flood, good_callers, made_up_keys
 from tests.support.calls import LIST, bearer, details
-from tests.support.harness import DEADLINE, ENVOY, ROOT, Place, Process, channel, listens, memory, unary, wait_until
+from tests.support.harness import DEADLINE, ENVOY, ROOT, Place, Process, channel, memory, unary, wait_until
 from tests.support.metrics import requests as answered
+from tests.support.ports import listens
 from tests.support.service import Keys, prepare
 
 GET = "/v1/models/gpt-4o"

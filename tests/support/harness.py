@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import resource
 import signal
 import socket
@@ -23,6 +22,7 @@ from typing import Any, Self
 import grpc
 
 from tests.support.commands import run_in_process
+from tests.support.ports import free_ports, neighbouring_ports
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
@@ -43,41 +43,6 @@ def wait_until(condition: Callable[[], object], what: str | Callable[[], str], d
     while not condition():
         assert time.monotonic() < end, f"in vain: {what() if callable(what) else what}"
         pause.wait(0.02)
-
-
-# Below the ports that the system gives to whoever connects (from 32768 on Linux): one of those, free when it was asked
-# for, can be somebody's own when the server takes it. None is given twice: each of the processes that run tests side by
-# side (PYTEST_XDIST_WORKER: gw0, gw1, …) has a share of its own.
-_worker, _workers = (
-    int(os.environ.get(f"PYTEST_XDIST_{name}", default).removeprefix("gw"))
-    for name, default in (("WORKER", "gw0"), ("WORKER_COUNT", "1"))
-)
-_PORTS = range(10_000 + _worker * (22_000 // _workers), 10_000 + (_worker + 1) * (22_000 // _workers))
-_given: set[int] = set()
-
-
-def neighbouring_ports(count: int) -> int:
-    """Returns the first of so many ports in a row that nobody listens on."""
-    while True:
-        first = random.choice(_PORTS)
-        ports = set(range(first, first + count))
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            for port in ports - _given:
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            if not ports & _given:
-                _given.update(ports)
-                return first
-
-
-def free_ports(count: int) -> list[int]:
-    """Returns ports that nobody listens on."""
-    return [neighbouring_ports(1) for _ in range(count)]
-
-
-def listens(port: int) -> bool:
-    """Says whether somebody listens on a port."""
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def memory(pid: int, name: str = "VmRSS") -> float:
