@@ -26,22 +26,28 @@ help: ## Show this list
 run: $(VENV)/installed $(ENVOY_INSTALLED) ## Serve the documented catalogue through Envoy (WORKERS=4: by so many servers)
 	@$(BIN)/modelservice run --demo $(if $(WORKERS),--workers $(WORKERS))
 
+# As many at once as there are cores. A module's tests stay together, as far as that keeps all busy.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+
 .PHONY: test
-test: $(VENV)/tests-installed ## Run every test but the slow ones, in random order
-	$(BIN)/python -m pytest
+test: $(VENV)/tests-installed ## Run every test except the slow ones, in random order
+	$(PYTEST)
 
-.PHONY: test-faults
-test-faults: $(VENV)/tests-installed ## Run every test of faults, the slow ones too
-	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
+.PHONY: test-slow
+test-slow: $(VENV)/tests-installed ## Run the slow tests, one at a time: fuzzing, floods, measurements, installations
+	$(BIN)/python -m pytest -m "slow and not long"
 
-.PHONY: test-hostile
-test-hostile: $(VENV)/tests-installed ## Run every test of attacks, the long ones too
-	$(BIN)/python -m pytest -m "hostile or not hostile" tests/hostile
+.PHONY: test-long
+test-long: $(VENV)/tests-installed ## Run the attacks that go on for minutes each, up to a million requests: an hour or more
+	$(BIN)/python -m pytest -m long
+
+.PHONY: test-all
+test-all: test test-slow ## Run what CI runs: both
 
 .PHONY: coverage
-coverage: $(VENV)/tests-installed ## Run the tests of `make test`, and say which lines of src no test runs
+coverage: $(VENV)/tests-installed ## Run the tests of `make test`, and list the lines of src that no test runs
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n auto --dist worksteal
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

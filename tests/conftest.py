@@ -1,54 +1,13 @@
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from modelservice.domain.principal import MODELS_READ
-from modelservice.manage import keys, maintenance, organizations, system_catalogue
-from tests.support.harness import Place, Process
+from tests.support.harness import Place
 from tests.support.postgres import Cluster
-
-
-@dataclass(frozen=True)
-class Keys:
-    """API keys of the organization `acme`."""
-
-    reader: str
-    without_scope: str
-
-
-@dataclass(frozen=True)
-class Service:
-    """A running service: the documented catalogue behind a real Envoy."""
-
-    place: Place
-    process: Process
-    keys: Keys
-
-
-def prepare(place: Place) -> Keys:
-    """Makes a database with the documented catalogue, an organization and keys."""
-    maintenance.migrate(place.database_url)
-    system_catalogue.load_documented(place.database_url, "test")
-    organizations.create_organization(place.database_url, "test", "acme")
-    return Keys(
-        reader=keys.create_key(place.database_url, "test", "acme", scopes={MODELS_READ}).text,
-        without_scope=keys.create_key(place.database_url, "test", "acme", scopes=()).text,
-    )
-
-
-@contextlib.contextmanager
-def running(folder: Path, settings: dict[str, str] | None = None) -> Iterator[Service]:
-    """Runs a service with the documented catalogue in a folder of its own."""
-    place = Place(folder, settings or {})
-    made = prepare(place)
-    with Process(place, "run") as process:
-        process.wait_for("ready: ")
-        yield Service(place, process, made)
+from tests.support.service import Service, Services
 
 
 @pytest.fixture
@@ -58,10 +17,16 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for all tests that only read. They may add organizations and keys."""
-    with running(tmp_path_factory.mktemp("service"), {"MODELSERVICE_REFLECTION": "true"}) as one:
-        yield one
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Running services by their settings, for all tests that only read."""
+    with Services(tmp_path_factory.mktemp) as all_:
+        yield all_
+
+
+@pytest.fixture(scope="session")
+def service(services: Services) -> Service:
+    """The one with the settings that most tests need."""
+    return services.of(MODELSERVICE_REFLECTION="true")
 
 
 @pytest.fixture(scope="session")

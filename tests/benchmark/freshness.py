@@ -20,9 +20,9 @@ from modelservice.manage.models import ModelRef, update_model
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.benchmark.stalls import Stalls
-from tests.conftest import prepare
 from tests.support.harness import Place, Process, channel, wait_until
 from tests.support.postgres import Cluster
+from tests.support.service import prepare
 
 RESULTS = Path(__file__).parent / "results" / "freshness.json"
 _SERVERS = 2

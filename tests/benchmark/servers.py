@@ -19,7 +19,8 @@ from tests.benchmark import golang
 from tests.benchmark.constant import constant_envoy
 from tests.benchmark.payloads import Payloads
 from tests.benchmark.rows import Protocol
-from tests.support.harness import ENVOY, ROOT, Place, Process, free_ports, listens, wait_until
+from tests.support.harness import ENVOY, ROOT, Place, Process, wait_until
+from tests.support.ports import free_ports, listens
 
 BENCH = Path(sys.prefix) / "bench" / "bin"
 LITELLM = Path(sys.prefix) / "bench-litellm" / "bin"

@@ -13,6 +13,8 @@ import pytest
 from tests.benchmark import comparison, freshness, size
 from tests.support.harness import DEADLINE, ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "arguments",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 
 import grpc
 import pytest
 
 from modelservice.v1 import model_service_pb2 as pb
-from tests.conftest import Service, running
 from tests.support.bodies import Bodies, Headers
 from tests.support.calls import GET, bearer, call, details
+from tests.support.service import Service, Services
 
 LIMIT = 65_536
 # By method: the answer to a request with a body, which none has a meaning for.
@@ -20,11 +19,10 @@ ANSWERS = {"GET": (400, "invalid_request"), "POST": (405, "method_not_allowed")}
 TOO_LARGE = (413, "request_too_large")
 
 
-@pytest.fixture(scope="module")
-def cached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+@pytest.fixture
+def cached(services: Services) -> Service:
     """A service with the micro-cache, which waits for a body first, as it is by default."""
-    with running(tmp_path_factory.mktemp("bodies"), {"MODELSERVICE_EDGE_CACHE_TTL": "1"}) as one:
-        yield one
+    return services.of(MODELSERVICE_EDGE_CACHE_TTL="1")
 
 
 def headers(service: Service, method: str, *more: tuple[str, str]) -> Headers:

@@ -22,9 +22,9 @@ from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import Keys, prepare
 from tests.support.filters import ORDERS, expected
 from tests.support.harness import Place, Process, channel, wait_until
+from tests.support.service import Keys, prepare
 
 CAPABILITIES = ["text-generation", "reasoning", "multimodal", "code-generation"]
 COMPLIANCE = ["soc2", "gdpr", "hipaa"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Service
 from tests.support.documents import TABLES, TESTDATA
+from tests.support.service import Service
 
 EXAMPLE = json.loads((TESTDATA / "get_model_example.json").read_text())
 REQUIRED = {

@@ -11,9 +11,9 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import Keys, Service, prepare
 from tests.support.calls import GET, bearer, call, details
 from tests.support.harness import Place, Process, channel, unary, wait_until
+from tests.support.service import Keys, Service, prepare
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.conftest import Service
 from tests.support.documents import EXAMPLE, TABLES
+from tests.support.service import Service
 
 COMPLIANCE = {
     "gpt-4o": ["soc2", "gdpr", "hipaa"],

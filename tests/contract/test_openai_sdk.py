@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import openai
 import pytest
 
-from tests.conftest import Service
 from tests.support.documents import TABLES
+from tests.support.service import Service
 
 
 @pytest.fixture

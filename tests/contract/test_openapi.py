@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from modelservice import errors
 from modelservice.manage.models import create_model
-from tests.conftest import Keys, prepare
 from tests.support.harness import Place, Process, Response, wait_until
 from tests.support.issuer import Issuer, member, sign
 from tests.support.openapi import API, CLOSED, COMPONENTS, FILE, OPERATIONS, SCHEMAS, assert_described, closed, resolved
+from tests.support.service import Keys, prepare
 
 NAMES, NAME_LENGTH_MAX = (SCHEMAS["ListedModel"]["properties"]["id"][name] for name in ("pattern", "maxLength"))
 # A server with a defect.

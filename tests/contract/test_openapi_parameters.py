@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.conftest import Service
 from tests.support.openapi import OPERATIONS, assert_described
+from tests.support.service import Service
 
 SCHEMAS = {one["name"]: one["schema"] for one in OPERATIONS["ListModels"]["parameters"] if "name" in one}
 VALUES: dict[str, list[Any]] = {

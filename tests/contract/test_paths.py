@@ -10,8 +10,8 @@ import pytest
 from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.rpc.parameters import IGNORED
 from modelservice.v1 import model_service_pb2 as pb
-from tests.conftest import Keys, prepare
 from tests.support.harness import Place, Process
+from tests.support.service import Keys, prepare
 
 NAMES = ["openai/gpt-4o", "a/b/c", "ft:gpt-4o:acme::7p4l", "org@model", "v1.5_x-y", "models", "a/models", "x/y:z@w"]
 

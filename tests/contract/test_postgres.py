@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Service, prepare
 from tests.support.harness import Place, Process
 from tests.support.load import Load
 from tests.support.postgres import VERSIONS, Cluster
+from tests.support.service import Service, prepare
 
 REQUESTS = 10_000
 

@@ -14,8 +14,8 @@ from modelservice.domain.text import printable
 from modelservice.domain.values import EXACT_INTEGER_MAX, UINT32_MAX
 from modelservice.manage.models import create_model
 from modelservice.manage.system_catalogue import import_catalogue
-from tests.conftest import Keys, prepare
 from tests.support.harness import Place, Process, wait_until
+from tests.support.service import Keys, prepare
 
 EXAMPLES = itertools.count()
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)

@@ -11,9 +11,9 @@ import pytest
 
 from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.manage.organizations import create_organization
-from tests.conftest import Service, prepare
 from tests.support.documents import EXAMPLE
 from tests.support.harness import Place, Process, Response, wait_until
+from tests.support.service import Service, prepare
 
 LIST, GET = "/v1/models", "/v1/models/gpt-4o"
 GZIP = {"accept-encoding": "gzip, deflate, br"}

@@ -18,10 +18,10 @@ from modelservice.manage.clients import add_client, remove_client
 from modelservice.manage.models import create_model
 from modelservice.manage.organizations import create_organization
 from modelservice.v1 import model_service_pb2 as pb
-from tests.conftest import Keys, prepare
 from tests.support.calls import GET, LIST, bearer, call, details
 from tests.support.harness import Place, Process, channel, unary, wait_until
 from tests.support.issuer import CLIENT, Claims, Issuer, machine, member, public, sign
+from tests.support.service import Keys, prepare
 
 WAYS = ("REST", "gRPC", "gRPC through Envoy")
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from modelservice.edge import probe
-from tests.conftest import prepare, running
 from tests.support.harness import Place, Process, administration, wait_until
+from tests.support.service import Service, prepare, running
 
 SOCKET = "envoy-admin.sock"
 
@@ -72,11 +72,10 @@ def test_it_does_nothing_else(socket: Path, target: str, method: str) -> None:
     assert 403 == administration(socket, target, method).status
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+@pytest.fixture
+def port(service: Service) -> int:
     """The administration's port of a service that has one."""
-    with running(tmp_path_factory.mktemp("port")) as service:
-        yield service.place.admin_port
+    return service.place.admin_port
 
 
 @pytest.mark.parametrize("target", CLOSED)

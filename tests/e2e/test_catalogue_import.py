@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import prepare
 from tests.support.catalogues import litellm_content, litellm_file, models_dev_file
 from tests.support.harness import Place
+from tests.support.service import prepare
 
 IMPORT = ("catalogue", "import", "--format", "litellm")
 

@@ -9,14 +9,14 @@ import pytest
 
 from modelservice.cli import _COMMANDS
 from modelservice.config import SETTINGS
-from tests.conftest import prepare
 from tests.support.harness import Place
 from tests.support.poison import poison
+from tests.support.service import prepare
 
 
 def refused(place: Place, *arguments: str) -> tuple[int, str]:
-    """Runs a command that must fail with one line and no output."""
-    done = place.command(*arguments, check=False)
+    """Runs a command that must fail with one line and no output: before it would serve anything."""
+    done = place.command(*arguments, check=False, own_process=False)
     assert "" == done.stdout
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr.splitlines()[-1]

@@ -14,8 +14,8 @@ import click
 import pytest
 
 from modelservice.cli import failures, modelservice
-from tests.conftest import prepare
 from tests.support.harness import Place
+from tests.support.service import prepare
 
 NO_SPACE = Path("/dev/full")
 

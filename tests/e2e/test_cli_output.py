@@ -12,8 +12,8 @@ from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.clients import add_client
 from modelservice.manage.keys import create_key, list_keys
 from modelservice.manage.models import create_model
-from tests.conftest import prepare
 from tests.support.harness import Place
+from tests.support.service import prepare
 from tests.support.terminal import on_a_terminal
 
 CLIENT = "m2m-client-test-22222222-2222-4222-8222-222222222222"

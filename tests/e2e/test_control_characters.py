@@ -8,8 +8,8 @@ import sqlite3
 import pytest
 import yaml
 
-from tests.conftest import prepare
 from tests.support.harness import Place
+from tests.support.service import prepare
 
 # An escape sequence, as C0 and as C1; a new line; and what turns the rest of a line around.
 STEERING = "\x1b[2J\x9b31m\n\u202ereversed\u2066"

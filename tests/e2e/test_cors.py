@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Service, prepare
 from tests.support.harness import Place, Process, Response
+from tests.support.service import Service, prepare
 
 ALLOWED, OTHER = "https://app.example.com", "https://app.example.com.evil.example"
 LIST, GET = "/v1/models", "/v1/models/gpt-4o"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
 import stat
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -17,35 +14,12 @@ import yaml
 
 from modelservice.config import load
 from modelservice.edge.configuration import Edge, write_configuration
-from modelservice.edge.processes import find_envoy
-from tests.conftest import prepare
 from tests.support.calls import GET, LIST, bearer, call, unknown_model
-from tests.support.harness import DEADLINE, ENVOY, ROOT, Place, Process, administration, wait_until
+from tests.support.envoy import UNAVAILABLE, envoy
+from tests.support.harness import ROOT, Place, Process, administration, wait_until
+from tests.support.service import prepare
 
-UNAVAILABLE = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}
 TIMEOUT = {"error": {"type": "api_error", "message": "Deadline exceeded", "code": "timeout"}}
-
-
-@contextlib.contextmanager
-def envoy(place: Place, configuration: Path, folder: Path) -> Iterator[None]:
-    """Runs Envoy with a configuration, in a folder."""
-    with (place.folder / "envoy.log").open("wb") as log:
-        command = [find_envoy(ENVOY), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning"]
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-        try:
-            wait_until(lambda: answers(place), (place.folder / "envoy.log").read_text)
-            yield
-        finally:
-            process.terminate()
-            process.wait(DEADLINE)
-
-
-def answers(place: Place) -> bool:
-    """Says whether Envoy is up: it opens all of its listeners at once, and this one has no TLS."""
-    try:
-        return place.health().status in (200, 503)
-    except OSError:
-        return False
 
 
 def test_without_a_server_everything_says_unavailable(place: Place, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -12,8 +12,8 @@ from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key, revoke_key
 from modelservice.manage.models import ModelRef, delete_model, update_model
 from modelservice.manage.system_catalogue import import_catalogue
-from tests.conftest import Service, prepare
 from tests.support.harness import Place, Process, wait_until
+from tests.support.service import Service, prepare
 
 
 def seconds_until(condition: Callable[[], bool]) -> float:

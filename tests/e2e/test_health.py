@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import Service, prepare
 from tests.support.harness import Place, Process, wait_until
+from tests.support.service import Service, prepare
 from tests.support.tls import secured
 
 UNAVAILABLE = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}

@@ -13,9 +13,9 @@ from modelservice.manage.models import create_model
 from modelservice.manage.organizations import create_organization
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import Service, prepare
-from tests.e2e.test_metrics import requests
 from tests.support.harness import DEADLINE, Place, Process, channel, wait_until
+from tests.support.metrics import requests
+from tests.support.service import Service, prepare
 
 LIST, GET = "/v1/models", "/v1/models/gpt-4o"
 ORGANIZATION = "x-modelservice-organization"

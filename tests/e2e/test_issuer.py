@@ -12,11 +12,11 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import prepare
 from tests.support.calls import bearer
 from tests.support.harness import Place, Process, channel, wait_until
 from tests.support.issuer import Issuer, key_set, member, public, sign
 from tests.support.load import Load
+from tests.support.service import prepare
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def status(place: Place, token: str) -> int:
     return place.rest("/v1/models/gpt-4o", token).status
 
 
+@pytest.mark.slow
 def test_keys_are_rotated_under_load_and_no_call_fails(place: Place, issuer: Issuer) -> None:
     place.settings |= issuer.settings
     prepare(place)

@@ -11,10 +11,10 @@ import grpc
 import pytest
 from hyperframe.frame import HeadersFrame
 
-from tests.conftest import Service, prepare
 from tests.hostile.http2 import END_HEADERS, END_STREAM, Wire, block, frame
 from tests.support.calls import LIST, Metadata, bearer
 from tests.support.harness import Place, Process, channel, statistic, unary, wait_until
+from tests.support.service import Service, prepare
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Service
 from tests.support.catalogues import litellm_content, litellm_file, models_dev_file
 from tests.support.harness import DEADLINE, ROOT, Place, Process, wait_until
 from tests.support.manual import blocks
+from tests.support.service import Service
 
 
 def at(place: Place, text: str) -> str:
@@ -92,6 +92,7 @@ def test_the_programs_run(service: Service, program: str) -> None:
     assert "laude" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_run_in_the_order_of_the_pages(place: Place) -> None:
     litellm_file(place.folder, litellm_content(50)).rename(place.folder / "model_prices_and_context_window.json")
     models_dev_file(place.folder)
@@ -113,6 +114,7 @@ def test_the_commands_run_in_the_order_of_the_pages(place: Place) -> None:
     assert {("acme", "web shop"), ("acme", "init: acme.key")} == {(key["organization"], key["name"]) for key in keys}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_make_run_on_a_fresh_clone(tmp_path: Path) -> None:
     """The main job: a clone of what is committed, one command, and both documents' requests are answered."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 from modelservice import errors
 from modelservice.manage.models import create_model
-from tests.conftest import Keys, prepare
 from tests.support.calls import GET, LIST, Metadata, bearer, call, unknown_model
 from tests.support.harness import DEADLINE, Place, Process, channel, unary, wait_until
 from tests.support.issuer import Issuer, member, sign
 from tests.support.manual import rows
+from tests.support.metrics import metrics, read, requests, value
+from tests.support.service import Keys, prepare
 
 # Stands in all that these tests send, and nowhere else.
 MARK = "marked"
@@ -41,30 +39,6 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counted]:
         with Process(place, "serve") as process:
             process.wait_for('"SERVING"')
             yield Counted(place, keys)
-
-
-def read(place: Place, path: str = "/metrics") -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", place.metrics_port, timeout=DEADLINE)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        connection.close()
-
-
-def metrics(place: Place) -> list[Metric]:
-    return list(text_string_to_metric_families(read(place)[1]))
-
-
-def value(place: Place, name: str, **labels: str) -> float:
-    """Returns a sample's value; 0 when there is none yet."""
-    samples = [sample for metric in metrics(place) for sample in metric.samples]
-    return sum(sample.value for sample in samples if (name, labels) == (sample.name, sample.labels))
-
-
-def requests(place: Place, method: str, code: str) -> float:
-    return value(place, "modelservice_requests_total", method=method, code=code)
 
 
 def provoke(counted: Counted) -> None:

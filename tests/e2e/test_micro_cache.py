@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from modelservice.edge.processes import find_envoy
-from tests.support.harness import DEADLINE, ENVOY, ROOT, Response, free_ports, listens, memory, wait_until
+from tests.support.harness import DEADLINE, ENVOY, ROOT, Response, memory, wait_until
+from tests.support.ports import free_ports, listens
 
 SCRIPT = ROOT / "src" / "modelservice" / "edge" / "micro_cache.lua"
 ANSWERS_MAX, BYTES_MAX = 50, 100_000
@@ -271,6 +272,7 @@ def test_there_are_never_more_answers_than_the_limit(edge: Edge) -> None:
     wait_until(newest_are_kept, "the last is kept, and the first is not")
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_under_a_hundred_thousand_paths(
     process: tuple[Edge, subprocess.Popen[bytes]],
 ) -> None:

@@ -15,9 +15,9 @@ from modelservice.manage.models import ModelRef, create_model, delete_model, upd
 from modelservice.manage.organizations import create_organization, delete_organization
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import prepare
 from tests.support.calls import bearer, call, details
 from tests.support.harness import Place, Process, Response, channel, wait_until
+from tests.support.service import prepare
 
 LIST = "/modelservice.v1.ModelService/ListModels"
 HEADER = "x-modelservice-organization"

@@ -15,8 +15,8 @@ from modelservice.edge.configuration import CONFIGURATION, COPIED, LOG_BUDGET
 from modelservice.manage.keys import list_keys
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
-from tests.conftest import prepare
 from tests.support.harness import DEADLINE, ROOT, Place, Process, wait_until
+from tests.support.service import prepare
 
 
 def test_init_makes_all_that_a_first_start_needs_once(place: Place) -> None:
@@ -130,6 +130,7 @@ def test_a_backup_is_one_state_while_writers_go_on_and_can_be_restored(place: Pl
     assert "after-the-backup" not in place.command("organizations", "list").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_wheel_alone_serves_migrates_and_writes_envoys_configuration(place: Place) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place.folder)]

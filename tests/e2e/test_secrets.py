@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from modelservice.cli import _COMMANDS
-from tests.conftest import Keys, prepare
 from tests.support.calls import GET, bearer, call, unknown_model
-from tests.support.harness import Place, Process, free_ports, wait_until
+from tests.support.harness import Place, Process, wait_until
+from tests.support.ports import free_ports
 from tests.support.postgres import Cluster
+from tests.support.service import Keys, prepare
 from tests.support.tls import CLIENT, secured
 
 # Planted: like nothing that anybody would print otherwise.
@@ -158,7 +159,8 @@ def test_a_wrong_url_is_not_repeated(place: Place, command: str) -> None:
 
 
 def refusal(place: Place, command: str) -> str:
-    done = place.command(command, check=False)
+    # Settings are read first, so that no command gets as far as to need a process.
+    done = place.command(command, check=False, own_process=False)
     assert 1 == done.returncode
     return done.stdout + done.stderr
 

@@ -10,10 +10,10 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from tests.conftest import prepare
-from tests.e2e.test_metrics import value
 from tests.support.calls import LIST, bearer, call
 from tests.support.harness import Place, Process, channel, unary, wait_until
+from tests.support.metrics import value
+from tests.support.service import prepare
 
 NOT_READ, READ_AGAIN = "the database cannot be read", "the database is read again"
 TOO_OLD, FRESH = "the catalogue is too old to answer from", "the catalogue is fresh again"

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.audit import LOCKS
-from tests.support.harness import DEADLINE, ROOT, free_ports
+from tests.support.harness import DEADLINE, ROOT
+from tests.support.ports import free_ports
+
+pytestmark = pytest.mark.slow
 
 ADVISORY = {
     "id": "GHSA-xxxx-yyyy-zzzz",

@@ -26,12 +26,12 @@ from modelservice.edge.probe import is_ready
 from modelservice.pem_files import PemFile
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import prepare
-from tests.e2e.test_metrics import value
 from tests.support.authority import EXPIRED, Issued, link, mount, rename, replace
 from tests.support.calls import bearer
 from tests.support.harness import DEADLINE, Place, Process, statistic, wait_until
 from tests.support.manual import page
+from tests.support.metrics import value
+from tests.support.service import prepare
 from tests.support.tls import (
     AUTHORITY,
     CLIENT,

@@ -15,10 +15,10 @@ from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from modelservice.rpc.servicers import MODEL_SERVICE
-from tests.conftest import prepare
-from tests.e2e.test_edge import envoy
 from tests.support.authority import EXPIRED, Authority, Issued, rename, replace
+from tests.support.envoy import envoy
 from tests.support.harness import Place, Process, wait_until
+from tests.support.service import prepare
 from tests.support.tls import AUTHORITY, NAME, STRANGER, secured
 
 UNAVAILABLE = {"error": {"type": "api_error", "message": "Service unavailable", "code": "unavailable"}}

@@ -17,9 +17,11 @@ import pytest
 
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import prepare
 from tests.support.catalogues import IN_BOTH, WHOLE_FILES, whole_file
 from tests.support.harness import DEADLINE, Place, Process, channel, wait_until
+from tests.support.service import prepare
+
+pytestmark = pytest.mark.slow
 
 CONNECTIONS = 4
 # In seconds: many times what a server takes to load so many models, on a machine that is busy.

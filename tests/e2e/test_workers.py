@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from modelservice.edge import probe
-from tests.conftest import prepare
 from tests.support.harness import DEADLINE, Place, Process, wait_until
+from tests.support.service import prepare
 
 
 def lines(process: Process, message: str) -> list[dict[str, Any]]:
@@ -128,6 +128,7 @@ def test_a_single_server_is_started_again_on_its_core(place: Place) -> None:
         assert 3 == len({first, second, process.children()["server"]})
 
 
+@pytest.mark.slow
 def test_a_restart_that_goes_wrong_leaves_the_others_alone_until_it_goes_right(place: Place) -> None:
     key = prepare(place).reader
     file = place.folder / "level"

@@ -6,11 +6,16 @@ import os
 import signal
 import sys
 
+import pytest
+
 from modelservice.edge import probe
 from modelservice.edge.processes import find_envoy
-from tests.conftest import prepare
-from tests.support.harness import DEADLINE, ENVOY, Place, Process, listens, wait_until
+from tests.support.harness import DEADLINE, ENVOY, Place, Process, wait_until
 from tests.support.load import Load
+from tests.support.ports import listens
+from tests.support.service import prepare
+
+pytestmark = pytest.mark.slow
 
 CLIENTS = 32
 WAYS = ("REST", "gRPC through Envoy")

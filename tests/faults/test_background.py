@@ -15,11 +15,11 @@ from modelservice import app, config
 from modelservice.background import Task
 from modelservice.stop import Stop
 from modelservice.telemetry import make_log
-from tests.conftest import prepare
-from tests.e2e.test_metrics import value
 from tests.support.calls import LIST, bearer
 from tests.support.harness import Place, unary, wait_until
 from tests.support.issuer import Issuer
+from tests.support.metrics import value
+from tests.support.service import prepare
 from tests.support.tls import AUTHORITY, secure_channel
 
 TASKS = {"refresher", "freshness", "issuer_keys", "certificate", "message_deadline"}

@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
-from tests.conftest import prepare
-from tests.e2e.test_metrics import value
+import pytest
+
 from tests.faults.serving import serving
 from tests.support.harness import DEADLINE, Place, Process, wait_until
+from tests.support.metrics import value
+from tests.support.service import prepare
 
 CANNOT = "the database cannot be read"
 FAILED = '"task failed"'
@@ -40,6 +42,7 @@ def test_a_server_that_never_served_ends_with_one_line(place: Place) -> None:
         assert "Traceback" in next(line for line in lines if FAILED in line)
 
 
+@pytest.mark.slow
 def test_a_server_that_holds_a_catalogue_serves_it_and_tries_again(place: Place) -> None:
     with serving(place) as server:
         alter(place, "ALTER TABLE models RENAME COLUMN description TO said")

@@ -19,8 +19,8 @@ from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key, revoke_key
 from modelservice.manage.models import ModelRef, update_model
 from modelservice.telemetry import foreign_lines_logged, make_log
-from tests.conftest import prepare
 from tests.support.harness import DEADLINE, Place, Process, memory, wait_until
+from tests.support.service import prepare
 
 # Lines of the log that fill a pipe, and more: each has 200 bytes and more.
 MANY = 600

@@ -10,12 +10,12 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from modelservice.errors import DatabaseUnavailableError
-from tests.conftest import prepare
-from tests.e2e.test_metrics import value
 from tests.faults.proxy import Proxy
 from tests.faults.serving import Serving, serving
 from tests.support.harness import Place, Process, channel, wait_until
+from tests.support.metrics import value
 from tests.support.postgres import VERSIONS, Cluster
+from tests.support.service import prepare
 
 CANNOT = "the database cannot be read"
 AGAIN = "the database is read again"
@@ -75,6 +75,7 @@ def test_one_with_an_older_schema_is_waited_for(place: Place, cluster: Cluster) 
         process.wait_for('"SERVING"')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cluster", ["18"], indirect=True)
 def test_one_that_hangs_is_given_up_and_asked_again(place: Place, cluster: Cluster) -> None:
     direct = cluster.database()
@@ -127,6 +128,7 @@ def test_one_that_hangs_does_not_hold_up_the_end(place: Place, cluster: Cluster)
             assert CANNOT not in process.errors
 
 
+@pytest.mark.slow
 def test_a_standby_that_is_promoted_is_followed(place: Place, cluster: Cluster) -> None:
     name = cluster.database().rpartition("/")[2]
     with Cluster(cluster.version, copied_from=cluster) as standby:
@@ -161,6 +163,7 @@ def _changed(server: Serving, value: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_standby_that_lags_is_waited_for_and_not_believed(place: Place, cluster: Cluster) -> None:
     direct = cluster.database()
     name = direct.rpartition("/")[2]
@@ -185,6 +188,7 @@ def test_a_standby_that_lags_is_waited_for_and_not_believed(place: Place, cluste
             assert 1 == server.process.errors.count('"catalogue loaded"')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("further", [False, True], ids=["older", "further on"])
 def test_a_restored_backup_is_loaded_whole(place: Place, cluster: Cluster, *, further: bool) -> None:
     place.database_url = cluster.database()

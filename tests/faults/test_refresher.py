@@ -16,10 +16,10 @@ from modelservice.errors import DatabaseBehindError
 from modelservice.manage.keys import create_key, revoke_key
 from modelservice.store.changes import Changes, Revision
 from modelservice.telemetry import make_log
-from tests.conftest import prepare
 from tests.faults.serving import serving
 from tests.support.harness import Place, wait_until
 from tests.support.postgres import Cluster
+from tests.support.service import prepare
 
 
 @pytest.mark.slow

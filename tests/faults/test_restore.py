@@ -11,11 +11,11 @@ from typing import Self
 import pytest
 
 from modelservice.manage.maintenance import backup
-from tests.conftest import prepare
 from tests.faults.serving import AGAIN, CANNOT, Serving, file_of, serving
 from tests.support.backups import damage
 from tests.support.harness import Place, wait_until
 from tests.support.holder import Holder
+from tests.support.service import prepare
 
 
 class Readers:

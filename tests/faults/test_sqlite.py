@@ -14,11 +14,11 @@ from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.store.access import Access
 from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
-from tests.conftest import prepare
 from tests.faults.serving import AGAIN, CANNOT, file_of, serving
 from tests.support.backups import full_disk
 from tests.support.harness import Place, wait_until
 from tests.support.models import entry
+from tests.support.service import prepare
 
 
 def test_a_full_disk_fails_the_write_and_loses_nothing(place: Place) -> None:

@@ -27,9 +27,9 @@ from modelservice.auth import api_key
 from modelservice.config import SETTINGS
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key
-from tests.conftest import prepare
 from tests.hostile.crowd import status_of
 from tests.support.harness import DEADLINE, Place, Process, cpu, wait_until
+from tests.support.service import prepare
 
 TARGET = "/v1/models/gpt-4o"
 FLOODER = "127.0.0.2"

@@ -23,9 +23,9 @@ from modelservice.errors import INVALID_API_KEY, Refusal
 from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import Service, prepare
 from tests.support.harness import DEADLINE, Place, Process, channel, wait_until
 from tests.support.issuer import Issuer, member, sign
+from tests.support.service import Service, prepare
 
 LETTERS = string.ascii_letters + string.digits
 SEED = 8

@@ -8,9 +8,11 @@ import pytest
 
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import Service
 from tests.hostile.fuzz_grpc import Outcome, attempts, send
 from tests.support.harness import channel, memory
+from tests.support.service import Service
+
+pytestmark = pytest.mark.slow
 
 SEED = 8
 QUICK, LONG = 3_000, 500_000
@@ -38,7 +40,7 @@ def test_generated_calls_have_right_answers_or_documented_errors(service: Servic
     assert min(outcome.codes["OK"], outcome.codes["INVALID_REQUEST"]) > QUICK / 20
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("way", ["grpc", "http"], ids=["directly", "through Envoy"])
 def test_a_million_of_them_leave_the_memory_as_it_was(service: Service, way: str, tell: Callable[[str], None]) -> None:

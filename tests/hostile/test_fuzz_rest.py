@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from modelservice import errors
-from tests.conftest import Service, running
 from tests.hostile.fuzz_rest import attempts
 from tests.hostile.meaning import World
 from tests.hostile.sending import Outcome, Sender
 from tests.support.harness import memory
+from tests.support.service import Service, running
+
+pytestmark = pytest.mark.slow
 
 SEED = 8
 QUICK, LONG = 3_000, 100_000
@@ -44,7 +46,7 @@ def test_generated_requests_have_right_answers_or_documented_errors(attacked: Se
     assert all(outcome.codes[code] for code in RARE), outcome.codes
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_200000_of_them_leave_the_memory_as_it_was(attacked: Service, tell: Callable[[str], None]) -> None:
     def held() -> dict[str, float]:

@@ -10,8 +10,8 @@ import pytest
 
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.conftest import Keys, Service, prepare
 from tests.support.harness import Place, Process, channel
+from tests.support.service import Keys, Service, prepare
 
 NAMES = ["grpc-internal-encoding-request", "grpc-previous-rpc-attempts", "grpc-retry-pushback-ms", "grpc-status"]
 VALUES = ["x", "", "-1", "identity", "9" * 30, "\u00ff"]

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.conftest import Service, running
 from tests.hostile.http2 import Heard, Wire, block
 from tests.hostile.http2_attacks import ATTACKS, NOT_HELD, TAKEN, Attack, Request
 from tests.hostile.http2_messages import ANSWER, FORBIDDEN, MEANT, Headers, answer
 from tests.support.harness import memory
 from tests.support.load import Load
+from tests.support.service import Service, running
+
+pytestmark = pytest.mark.slow
 
 WAYS = ("Envoy", "gRPC")
 # Turns of a flood. The long form sends 20,000 (`Attack.count`), again and again.
@@ -134,7 +136,7 @@ def refused(said: list[str]) -> bool:
     return bool(said) and any(one not in {*ANSWER, "reset 0"} for one in said)
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", WAYS)
 def test_attackers_who_come_again_leave_the_memory_as_it_was(

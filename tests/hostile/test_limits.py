@@ -22,12 +22,12 @@ import yaml
 
 from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.rpc.content_encoding import BYTES_MAX
-from tests.conftest import Service, prepare
-from tests.e2e.test_edge import UNAVAILABLE
-from tests.hostile.conftest import Many, changed, prepare_many, refused
 from tests.hostile.deaf import deaf
+from tests.hostile.limiting import Many, changed, prepare_many, refused
 from tests.support.calls import GET, bearer, unknown_model
+from tests.support.envoy import UNAVAILABLE
 from tests.support.harness import DEADLINE, ROOT, Place, Process, channel, statistic, unary, wait_until
+from tests.support.service import Service, prepare
 
 MODEL = "/v1/models/gpt-4o"
 SOURCE = yaml.safe_load((ROOT / "envoy.yaml").read_text())
@@ -101,6 +101,7 @@ def test_the_heaps_end_is_a_documented_answer(place: Place) -> None:
         assert (grpc.StatusCode.UNAVAILABLE, "Service unavailable") == (raised.value.code(), raised.value.details())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["HTTP/1.1", "HTTP/2"])
 def test_an_answer_that_is_not_taken_is_given_up(place: Place, way: str) -> None:
     def hurried(configuration: dict[str, Any], manager: dict[str, Any]) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import yaml
 
-from tests.conftest import Service, running
 from tests.hostile.crowd import crowd
 from tests.support.harness import ROOT, memory, wait_until
+from tests.support.service import Service, running
+
+pytestmark = pytest.mark.slow
 
 MODEL = "/v1/models/gpt-4o"
 # Callers who keep it busy.
@@ -61,7 +63,7 @@ def test_five_times_what_it_can_carry(own: Service, tell: Callable[[str], None])
     overload(own, 1, 2 * at_a_time(), tell)
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.usefixtures("many_files")
 def test_five_times_what_it_can_carry_for_long(own: Service, tell: Callable[[str], None]) -> None:
     overload(own, 10, 5 * at_a_time(), tell)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.conftest import Service, running
 from tests.support.harness import Response, wait_until
+from tests.support.service import Service, Services
 
 LIST, INVALID, MISSING, UNKNOWN = "list", "invalid_request", "model_not_found", "not_found"
 ONE, OTHER = "gpt-4o", "claude-3-opus"
@@ -87,11 +85,10 @@ TRICKS = {
 }
 
 
-@pytest.fixture(scope="module")
-def caching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+@pytest.fixture
+def caching(services: Services) -> Service:
     """A service with the micro-cache, as it comes."""
-    with running(tmp_path_factory.mktemp("tricks"), {"MODELSERVICE_EDGE_CACHE_TTL": "1"}) as one:
-        yield one
+    return services.of(MODELSERVICE_EDGE_CACHE_TTL="1")
 
 
 def said(answer: Response) -> str:

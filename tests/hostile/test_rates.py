@@ -18,11 +18,12 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from modelservice.edge.processes import find_envoy
-from tests.conftest import Keys, prepare
-from tests.e2e.test_metrics import requests as answered
 from tests.hostile.flood import FLOODER, Connection, flood, good_callers, made_up_keys
 from tests.support.calls import LIST, bearer, details
-from tests.support.harness import DEADLINE, ENVOY, Place, Process, channel, listens, memory, unary, wait_until
+from tests.support.harness import DEADLINE, ENVOY, Place, Process, channel, memory, unary, wait_until
+from tests.support.metrics import requests as answered
+from tests.support.ports import listens
+from tests.support.service import Keys, prepare
 
 GET = "/v1/models/gpt-4o"
 # Envoy answers it by itself. It is counted like any other, and costs no server's time.
@@ -204,6 +205,7 @@ def test_health_is_not_limited_by_what_is_asked(place: Place) -> None:
         assert "RATE_LIMITED" == details(error)[1].reason
 
 
+@pytest.mark.slow
 def test_made_up_credentials_do_not_free_one_that_is_throttled(place: Place) -> None:
     with bare_envoy(place, rate_per_credential="1"):
         victim, others = Connection(place.http_port, HERE), made_up_keys()
@@ -220,6 +222,7 @@ def test_made_up_credentials_do_not_free_one_that_is_throttled(place: Place) -> 
     assert statuses[429] > 100
 
 
+@pytest.mark.slow
 def test_long_made_up_credentials_take_no_more_memory_than_short_ones(place: Place) -> None:
     long = (f"{number:09}{'x' * 7000}" for number in count())
     with bare_envoy(place, rate_per_credential="1") as envoy:
@@ -230,9 +233,10 @@ def test_long_made_up_credentials_take_no_more_memory_than_short_ones(place: Pla
         assert memory(envoy) - before < 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "more"),
-    [(25_000, 20_000), pytest.param(100_000, 900_000, marks=[pytest.mark.hostile, pytest.mark.timeout(1200)])],
+    [(25_000, 20_000), pytest.param(100_000, 900_000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])],
     ids=["quick", "a million"],
 )
 @pytest.mark.parametrize("setting", ["rate_per_credential", "rate_per_address"])
@@ -258,6 +262,7 @@ def test_memory_has_an_end_however_many_ask(
     assert held[1] - held[0] < 8
 
 
+@pytest.mark.slow
 def test_good_callers_do_not_fail_beside_a_flood(place: Place) -> None:
     with running(place, rate_per_address="500") as (_, keys), ThreadPoolExecutor(1) as pool:
         begun = time.monotonic()

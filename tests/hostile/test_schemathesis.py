@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Service
+from tests.support.service import Service
+
+pytestmark = pytest.mark.slow
 
 SEED = "8"
 QUICK, LONG = 30, 2_000
@@ -75,7 +77,7 @@ def test_no_finding(service: Service, tmp_path: Path, knows: str) -> None:
     assert requests_of(found) > 100
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.timeout(1900)
 def test_no_finding_in_many_more(service: Service, tmp_path: Path, tell: Callable[[str], None]) -> None:
     found = attack(tmp_path, served(service), *bearer(service), examples=LONG)

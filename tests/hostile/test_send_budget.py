@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from tests.hostile.conftest import Many, p99, prepare_many, refused
 from tests.hostile.deaf import GRPC_LIST, LIST, WAYS, deaf
+from tests.hostile.limiting import Many, p99, prepare_many, refused
 from tests.support.calls import bearer, details
 from tests.support.harness import Place, Process, channel, memory, statistic, unary, wait_until
+
+pytestmark = pytest.mark.slow
 
 MODEL = "/v1/models/provider-0/model-0"
 # In MB: what lies unread in Envoy (an eighth of its 256 MB here), and in the server (rpc/send_budget.py), with
@@ -52,7 +54,7 @@ def test_60_readers_who_read_nothing(many: Many, way: str, tell: Callable[[str],
     attack(many, way, 60, 50, tell)
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 def test_300_readers_who_read_nothing(many: Many, way: str, tell: Callable[[str], None]) -> None:
     attack(many, way, 300, 1_000, tell)

@@ -11,12 +11,14 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from tests.conftest import Keys, prepare
-from tests.hostile.conftest import changed, crowded, refuses
 from tests.hostile.http2 import PREFACE, Wire, settings
+from tests.hostile.limiting import changed, crowded, refuses
 from tests.support.authority import rename
 from tests.support.harness import DEADLINE, Place, Process, channel, statistic, wait_until
+from tests.support.service import Keys, prepare
 from tests.support.tls import AUTHORITY, trusting
+
+pytestmark = pytest.mark.slow
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 # Long after they should be closed, and long before an idle connection is, which made a request.

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Keys, Service, prepare, running
-from tests.hostile.conftest import changed, crowded, p99, refuses
+from tests.hostile.limiting import changed, crowded, p99, refuses
 from tests.hostile.sending import answer
 from tests.support.harness import DEADLINE, Place, memory, wait_until
+from tests.support.service import Keys, Service, prepare, running
+
+pytestmark = pytest.mark.slow
 
 MODEL = "/v1/models/gpt-4o"
 CROWD = 200
@@ -104,7 +106,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield one
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.usefixtures("many_files")
 def test_10_000_idle_connections(own: Service, tell: Callable[[str], None]) -> None:
     place, envoy = own.place, own.process.children()["envoy"]
@@ -127,7 +129,7 @@ def test_10_000_idle_connections(own: Service, tell: Callable[[str], None]) -> N
             one.close()
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.usefixtures("many_files")
 def test_10_000_connections_that_made_a_request(own: Service, tell: Callable[[str], None]) -> None:
     place = own.place
@@ -152,7 +154,7 @@ def serves(service: Service) -> bool:
         return False
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 @pytest.mark.usefixtures("many_files")
 @pytest.mark.parametrize("kind", SLOW)
 def test_1_000_slow_callers_with_the_limits_as_they_are(own: Service, kind: str, tell: Callable[[str], None]) -> None:

@@ -10,8 +10,8 @@ from typing import cast
 
 import pytest
 
-from tests.conftest import Service
 from tests.support.harness import DEADLINE
+from tests.support.service import Service
 
 # In seconds: nothing more comes.
 SILENCE = 2.0

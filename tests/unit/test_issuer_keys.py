@@ -24,8 +24,9 @@ from modelservice.auth.key_source import key_source
 from modelservice.auth.token import TokenVerifier
 from modelservice.errors import INVALID_TOKEN, Refusal
 from modelservice.telemetry import make_log
-from tests.support.harness import free_ports, wait_until
+from tests.support.harness import wait_until
 from tests.support.issuer import RULES, Issuer, ec_key, key_set, member, public, public_ec, rsa_key, sign
+from tests.support.ports import free_ports
 
 # So short that a test need not wait, and so long that what must not happen does not happen by chance.
 QUICK = Schedule(interval=0.2, cool_down=0.05)

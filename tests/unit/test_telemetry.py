@@ -17,7 +17,8 @@ from prometheus_client.registry import Collector
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.endpoint import CONNECTIONS_MAX, MetricsEndpoint
 from modelservice.telemetry.metrics import Metrics, State
-from tests.support.harness import free_ports, wait_until
+from tests.support.harness import wait_until
+from tests.support.ports import free_ports
 
 
 class Shown:

@@ -37,8 +37,9 @@ from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
 from modelservice.v1 import model_service_pb2 as pb
 from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.support.harness import free_ports, wait_until
+from tests.support.harness import wait_until
 from tests.support.issuer import RULES, key_set, machine, member, public, sign
+from tests.support.ports import free_ports
 
 SYSTEM = ("base-1", "base-2")
 ORGANIZATIONS = ("one", "two", "three")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelservice.manage.maintenance import migrate
+from tests.support.databases import migrated
 from tests.support.postgres import VERSIONS, Cluster
 
 
@@ -14,8 +14,6 @@ from tests.support.postgres import VERSIONS, Cluster
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated database, with nothing in it."""
     if request.param == "sqlite":
-        made = f"sqlite:///{tmp_path / 'test.db'}"
-        migrate(made)
-        return made
+        return migrated(tmp_path / "test.db")
     cluster: Cluster = request.getfixturevalue(request.param.replace(" ", "_"))
     return cluster.database()

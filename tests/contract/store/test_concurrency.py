@@ -102,6 +102,7 @@ def rows(url: str, table: Any, order: Any) -> list[Any]:
         return list(connection.execute(select(table).order_by(order)))
 
 
+@pytest.mark.slow
 def test_what_many_write_is_all_there_in_one_order(url: str) -> None:
     load_documented(url, "test")
     follower = Follower(url)
@@ -139,6 +140,7 @@ def test_what_many_write_is_all_there_in_one_order(url: str) -> None:
     assert [numbers[-1]] == [row.revision for row in rows(url, head, head.c.id)]
 
 
+@pytest.mark.slow
 def test_writers_that_are_killed_leave_nothing_half_done(url: str) -> None:
     load_documented(url, "test")
     follower = Follower(url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
@@ -76,7 +76,7 @@ def test_a_name_is_free_for_another_organization_but_not_a_system_models(url: st
     [
         ("none", "gpt-4o", {}, NotFoundError, "organization none: does not exist"),
         ("acme", "none", {}, NotFoundError, "parent none: there is no such system model"),
-        ("acme", str(uuid4()), {}, NotFoundError, "there is no such system model"),
+        ("acme", str(UUID(int=1)), {}, NotFoundError, "there is no such system model"),
         ("acme", "gpt-4o", {"context_window": 128_001}, InvalidValueError, "must be at most 128000, gpt-4o's"),
         ("acme", "gpt-4o", {"name": "a b"}, InvalidValueError, "model name 'a b'"),
         ("acme", "gpt-4o", {"system_prompt": "ü" * 501}, InvalidValueError, "1002 bytes: must have at most 1000"),
