@@ -187,7 +187,7 @@ function rootOf(baseUrl) {
   } catch {
     url = undefined;
   }
-  if (!/^https?:$/.test(url?.protocol) || url.username || url.password || url.search || url.hash) {
+  if (!/^https?:$/.test(url?.protocol) || url.username || url.password || /[?#]/.test(url.href)) {
     throw new ConfigurationError('baseUrl: invalid: must be http(s)://host[:port][/path] without credentials');
   }
   return url.href.replace(/\/+$/, '').replace(/\/v1$/, '');

@@ -101,7 +101,9 @@ def test_it_does_not_wait_for_a_long_retry_after(scripted: Scripted, ask: Ask, a
     assert 1 == len(server.requests)
 
 
-@pytest.mark.parametrize("after", ["soon", "-1", "Fri, 01 Jan 2010 00:00:00 GMT", ""])
+@pytest.mark.parametrize(
+    "after", ["soon", "-1", "Fri, 01 Jan 2010 00:00:00 GMT", "Fri, 01 Jan 2010 00:00:00 -0000", ""]
+)
 def test_a_retry_after_that_means_nothing_does_not_stop_it(scripted: Scripted, ask: Ask, after: str) -> None:
     server = scripted(Reply(503, refused("unavailable"), {"retry-after": after}), ONE)
 
@@ -238,6 +240,10 @@ def test_a_key_read_from_a_file_works(scripted: Scripted, ask: Ask, key: str) ->
         ("127.0.0.1:8080", KEY, ": invalid: must be http(s)://"),
         ("http://user:secret@127.0.0.1", KEY, ": invalid: must be http(s)://"),
         ("http://127.0.0.1?x=secret", KEY, ": invalid: must be http(s)://"),
+        ("http://127.0.0.1/#", KEY, ": invalid: must be http(s)://"),
+        ("http://127.0.0.1/?", KEY, ": invalid: must be http(s)://"),
+        ("http://127.0.0.1:99999", KEY, ": invalid: must be http(s)://"),
+        ("http://[::1", KEY, ": invalid: must be http(s)://"),
     ],
 )
 def test_a_wrong_configuration_is_refused_without_showing_it(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
+import os
 import pickle
 import subprocess
 import sys
@@ -29,7 +30,8 @@ from cloakrai import AsyncCloakrClient, CloakrClient, CloakrError, ListedModel, 
 
 filters: ModelFilters = {"capability": ["reasoning"], "order_by": "created desc"}
 with CloakrClient("key", "http://127.0.0.1:1", timeout=1.0) as client:
-    models: ModelList = client.models(**filters, max_cost_per_1k_tokens=0.1)
+    models: ModelList = client.models(**filters)
+    same: bool = models == client.models(capability="reasoning", min_context_window=1, encryption_supported=True)
     first: ListedModel = models[0]
     some: tuple[ListedModel, ...] = models[1:]
     cost: float | None = first.cloakr_metadata.cost_per_1k_tokens
@@ -92,6 +94,14 @@ def test_results_are_values(scripted: Scripted) -> None:
         models[0].id = "other"  # type: ignore[misc]
 
 
+def test_a_result_that_is_changed_does_not_change_the_next(scripted: Scripted) -> None:
+    with client(scripted(Reply(200, {**MODEL, "metadata": {"a": 1}}, {"etag": '"1"'})).url) as one:
+        one.model("one").metadata.clear()
+
+        assert {"a": 1} == one.model("one").metadata
+        assert hash(one.model("one")) == hash(one.model("one"))
+
+
 def test_an_empty_list_prints(scripted: Scripted) -> None:
     with client(scripted(Reply(200, listed())).url) as one:
         assert "id  owned by  context  $ per 1K  capabilities" == str(one.models())
@@ -117,6 +127,17 @@ def test_errors_survive_pickling(scripted: Scripted) -> None:
 def test_errors_are_also_pythons_own(error: type[cloakrai.CloakrError], builtin: type[Exception]) -> None:
     with pytest.raises(builtin, match=r"^text$"):
         raise error("text")
+
+
+def test_it_sends_the_documented_headers_and_its_name(scripted: Scripted) -> None:
+    server = scripted(ONE)
+
+    with client(server.url) as one:
+        one.models()
+
+    headers = server.requests[0].headers
+    assert "application/json" == headers["content-type"]
+    assert f"cloakrai/{cloakrai.__version__}" == headers["user-agent"]
 
 
 def test_an_unknown_filter_is_refused_by_name() -> None:
@@ -154,8 +175,13 @@ def test_it_closes_only_its_own_connections(scripted: Scripted) -> None:
 def test_package_and_use_are_typed(tmp_path: Path) -> None:
     usage = tmp_path / "usage.py"
     usage.write_text(USAGE)
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}", "-p", "cloakrai"]
-    package = subprocess.run(command, cwd=ROOT / "src/cloakrai", capture_output=True, text=True, check=False)
-    used = subprocess.run([*command[:-2], str(usage)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}"]
+    done = subprocess.run(
+        [*mypy, str(ROOT / "src/cloakrai/cloakrai"), str(usage)],
+        env=os.environ | {"MYPYPATH": str(ROOT / "src/cloakrai")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    assert (0, 0) == (package.returncode, used.returncode), package.stdout + used.stdout
+    assert "Success: no issues found in 6 source files\n" == done.stdout

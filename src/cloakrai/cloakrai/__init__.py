@@ -15,10 +15,8 @@ from cloakrai.exceptions import (
     ServerError,
     ServiceUnavailableError,
 )
-from cloakrai.exchange import ModelFilters
+from cloakrai.exchange import ModelFilters, __version__
 from cloakrai.results import CloakrMetadata, ListedModel, Model, ModelList, ModelPermission
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AsyncCloakrClient",
@@ -41,4 +39,5 @@ __all__ = [
     "RateLimitError",
     "ServerError",
     "ServiceUnavailableError",
+    "__version__",
 ]

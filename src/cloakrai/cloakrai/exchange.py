@@ -6,7 +6,9 @@ seconds to wait.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import logging
 import os
 import random
@@ -16,12 +18,14 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, Literal, TypedDict, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import httpx
 
 from cloakrai import exceptions
 from cloakrai.results import ListedModel, Model, ModelList
+
+__version__ = "0.1.0"
 
 T = TypeVar("T")
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
@@ -29,6 +33,7 @@ Answer = httpx.Response | httpx.RequestError | None
 Flow = Generator[httpx.Request | float, Answer, T]
 ApiKey = str | Callable[[], str]
 
+_HEADERS = {"content-type": "application/json", "user-agent": f"cloakrai/{__version__}"}
 TIMEOUT = 10.0
 MAX_RETRIES = 3
 # In seconds. Before retry n the client waits a random time of up to _FIRST_BACKOFF * 2 ** n, at most _MAX_BACKOFF.
@@ -100,15 +105,17 @@ class Exchange(Generic[Http]):
         url = f"{self._base_url}{path}{'?' if query else ''}{urlencode(query)}"
         retries = 0
         while True:
-            request = self._http.build_request("GET", url, headers={"content-type": "application/json"})
+            request = self._http.build_request("GET", url, headers=_HEADERS)
             self._bearer.sign(request)
             kept = self._cache.prepare(request)
             answer = yield request
             if isinstance(answer, httpx.Response):
                 if answer.status_code == httpx.codes.NOT_MODIFIED and kept:
-                    return kept[0]  # type: ignore[no-any-return]
+                    return _result(kept, answer, read)
                 if answer.status_code == httpx.codes.OK:
-                    return self._cache.keep(request, answer, _result(answer, read))
+                    result = _result(answer.content, answer, read)
+                    self._cache.keep(request, answer)
+                    return result
                 failure = _refusal(answer, request)
             else:
                 failure = _transport_failure(answer, request)
@@ -142,32 +149,31 @@ def _checked(key: str) -> str:
 
 
 class _Cache:
-    """Results with their entity tags, by URL and credential; the least recently used go first."""
+    """Responses with their entity tags, by URL and credential; the least recently used go first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: OrderedDict[tuple[str, bytes], tuple[Any, str, int]] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, bytes], tuple[str, bytes]] = OrderedDict()
         self._bytes = 0
 
-    def prepare(self, request: httpx.Request) -> tuple[Any, str, int] | None:
-        """Asks only for news if there is a result, and returns it with its entity tag."""
+    def prepare(self, request: httpx.Request) -> bytes | None:
+        """Makes the request conditional if there is a response, and returns that response's body."""
         with self._lock:
-            entry = self._entries.get(key := _cache_key(request))
-            if entry:
+            tag, content = self._entries.get(key := _cache_key(request), (None, None))
+            if tag:
                 self._entries.move_to_end(key)
-                request.headers["if-none-match"] = entry[1]
-            return entry
+                request.headers["if-none-match"] = tag
+            return content
 
-    def keep(self, request: httpx.Request, response: httpx.Response, result: T) -> T:
-        size, tag = len(response.content), response.headers.get("etag")
+    def keep(self, request: httpx.Request, response: httpx.Response) -> None:
+        content, tag = response.content, response.headers.get("etag")
         with self._lock:
-            self._bytes -= self._entries.pop(key := _cache_key(request), (None, "", 0))[2]
-            if tag and size <= _CACHE_BYTES:
-                self._entries[key] = (result, tag, size)
-                self._bytes += size
+            self._bytes -= len(self._entries.pop(key := _cache_key(request), ("", b""))[1])
+            if tag and len(content) <= _CACHE_BYTES:
+                self._entries[key] = (tag, content)
+                self._bytes += len(content)
             while self._bytes > _CACHE_BYTES or len(self._entries) > _CACHE_ENTRIES:
-                self._bytes -= self._entries.popitem(last=False)[1][2]
-        return result
+                self._bytes -= len(self._entries.popitem(last=False)[1][1])
 
 
 def _cache_key(request: httpx.Request) -> tuple[str, bytes]:
@@ -178,18 +184,13 @@ def _root(base_url: str | None) -> str:
     # No default: it would send the keys of a self-hosted catalogue to somebody else's host.
     if not base_url:
         raise exceptions.ConfigurationError("base_url: not set: pass base_url or set CLOAKR_BASE_URL")
-    parts = urlsplit(base_url)
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or "@" in parts.netloc
-        or parts.query
-        or parts.fragment
-    ):
-        raise exceptions.ConfigurationError(
-            "base_url: invalid: must be http(s)://host[:port][/path] without credentials"
-        )
-    return base_url.rstrip("/").removesuffix("/v1")
+    base_url = base_url.strip()
+    with contextlib.suppress(httpx.InvalidURL):
+        url = httpx.URL(base_url)
+        plain = not (url.userinfo or "?" in base_url or "#" in base_url)
+        if url.scheme in {"http", "https"} and url.host and (url.port or 0) < 1 << 16 and plain:
+            return base_url.rstrip("/").removesuffix("/v1")
+    raise exceptions.ConfigurationError("base_url: invalid: must be http(s)://host[:port][/path] without credentials")
 
 
 def _query(filters: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -206,9 +207,9 @@ def _page(wire: dict[str, Any]) -> tuple[list[ListedModel], str]:
     return [ListedModel.from_wire(model) for model in wire["data"]], wire.get("next_page_token") or ""
 
 
-def _result(response: httpx.Response, read: Callable[[Any], T]) -> T:
+def _result(content: bytes, response: httpx.Response, read: Callable[[Any], T]) -> T:
     try:
-        return read(response.json())
+        return read(json.loads(content))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise exceptions.InvalidResponseError(
             f"response: not as documented: {type(error).__name__}: {error}",
@@ -259,15 +260,12 @@ def _transport_failure(error: httpx.RequestError | None, request: httpx.Request)
 
 def _seconds(retry_after: str | None) -> float | None:
     """Returns the seconds of a Retry-After, which is a number or a date (RFC 9110, 10.2.3)."""
-    if retry_after is None:
-        return None
-    if retry_after.isdecimal():
-        return float(retry_after)
+    if retry_after is None or retry_after.isdecimal():
+        return None if retry_after is None else float(retry_after)
     try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
+        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
         return None
-    return max(0.0, (date.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _wait(failure: exceptions.CloakrError, retries: int) -> float | None:

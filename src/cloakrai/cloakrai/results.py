@@ -103,7 +103,7 @@ class Model(_Record):
     supports_vision: bool = False
     supports_reasoning: bool = False
     credit_multiplier: int | None = None
-    metadata: Any = None
+    metadata: Any = field(default=None, hash=False)
     parent_model_id: str | None = None
     system_prompt_id: str | None = None
     system_prompt: str | None = None
