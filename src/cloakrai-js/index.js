@@ -190,7 +190,7 @@ function rootOf(baseUrl) {
   if (!/^https?:$/.test(url?.protocol) || url.username || url.password || /[?#]/.test(url.href)) {
     throw new ConfigurationError('baseUrl: invalid: must be http(s)://host[:port][/path] without credentials');
   }
-  return url.href.replace(/\/+$/, '').replace(/\/v1$/, '');
+  return url.origin + url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
 }
 
 function checkedKey(key) {

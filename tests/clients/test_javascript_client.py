@@ -49,6 +49,20 @@ def test_a_signal_that_has_not_ended_changes_nothing(scripted: Scripted, javascr
     assert "1\n" == javascript.run(client(scripted(DOWN, ONE).url) + program)
 
 
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [
+        ("http://v1", "http://v1"),
+        ("https://[::1]:8443/v1/", "https://[::1]:8443"),
+        (" https://gateway.example/models%20api/v1", "https://gateway.example/models%20api"),
+    ],
+)
+def test_the_base_url_is_the_root(javascript: JavaScript, given: str, root: str) -> None:
+    program = client(given, "fetch: async (url) => { console.log(url); return new Response('{}'); }")
+
+    assert f"{root}/v1/models/one\n" == javascript.run(f"{program} await client.model('one');")
+
+
 def test_it_runs_where_there_is_no_process(scripted: Scripted, javascript: JavaScript) -> None:
     program = f"""
         const print = console.log;

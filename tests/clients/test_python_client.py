@@ -129,6 +129,19 @@ def test_errors_are_also_pythons_own(error: type[cloakrai.CloakrError], builtin:
         raise error("text")
 
 
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [
+        ("http://v1", "http://v1"),
+        ("https://[::1]:8443/v1/", "https://[::1]:8443"),
+        (" https://gateway.example/models%20api/v1\n", "https://gateway.example/models%20api"),
+    ],
+)
+def test_the_base_url_is_the_root(given: str, root: str) -> None:
+    with client(given) as one:
+        assert f"CloakrClient(base_url='{root}')" == repr(one)
+
+
 def test_it_sends_the_documented_headers_and_its_name(scripted: Scripted) -> None:
     server = scripted(ONE)
 

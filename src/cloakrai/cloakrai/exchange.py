@@ -129,10 +129,11 @@ class Exchange(Generic[Http]):
 
 
 class _Bearer:
-    """The credential. Only requests get it, so that no repr, log or traceback with local variables shows it."""
+    """The credential. Only requests get it, and httpx masks it there, so that no repr and no log shows it."""
 
     def __init__(self, key: ApiKey) -> None:
-        self._current = key if callable(key) else _checked(key).__str__
+        checked = "" if callable(key) else _checked(key)
+        self._current = key if callable(key) else lambda: checked
 
     def sign(self, request: httpx.Request) -> None:
         request.headers["authorization"] = f"Bearer {_checked(self._current())}"
@@ -189,7 +190,8 @@ def _root(base_url: str | None) -> str:
         url = httpx.URL(base_url)
         plain = not (url.userinfo or "?" in base_url or "#" in base_url)
         if url.scheme in {"http", "https"} and url.host and (url.port or 0) < 1 << 16 and plain:
-            return base_url.rstrip("/").removesuffix("/v1")
+            path = url.raw_path.decode().rstrip("/").removesuffix("/v1")
+            return f"{url.scheme}://{url.netloc.decode()}{path}"
     raise exceptions.ConfigurationError("base_url: invalid: must be http(s)://host[:port][/path] without credentials")
 
 
@@ -260,11 +262,11 @@ def _transport_failure(error: httpx.RequestError | None, request: httpx.Request)
 
 def _seconds(retry_after: str | None) -> float | None:
     """Returns the seconds of a Retry-After, which is a number or a date (RFC 9110, 10.2.3)."""
-    if retry_after is None or retry_after.isdecimal():
-        return None if retry_after is None else float(retry_after)
+    if retry_after and retry_after.isdecimal():
+        return float(retry_after)
     try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(retry_after or "") - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):  # no date, or one without a time zone
         return None
 
 
