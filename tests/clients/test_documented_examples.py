@@ -1,0 +1,104 @@
+"""The examples of the API document and of the clients' READMEs run as they are."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.clients.asking import JAVASCRIPT, JavaScript, environment
+from tests.conftest import Service
+from tests.support.documents import TABLES
+from tests.support.harness import DEADLINE, ROOT
+
+# From the list document, as they stand there.
+PYTHON_EXAMPLE = """\
+from cloakrai import CloakrClient
+import os
+
+client = CloakrClient(api_key=os.getenv('CLOAKR_API_KEY'))
+
+models = client.models()
+print(models)
+"""
+JAVASCRIPT_EXAMPLE = """\
+import { CloakrClient } from '@cloakrai/sdk';
+
+const client = new CloakrClient({
+apiKey: process.env.CLOAKR_API_KEY
+});
+
+const models = await client.models();
+console.log(models);
+"""
+
+
+def settings(service: Service) -> dict[str, str]:
+    return {"CLOAKR_API_KEY": service.keys.reader, "CLOAKR_BASE_URL": f"http://{service.place.http}"}
+
+
+def blocks(path: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / path).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def python(program: str, service: Service) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(**settings(service)),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE,
+    )
+    return done.stdout
+
+
+def test_the_python_example_prints_a_table_of_the_models(service: Service) -> None:
+    printed = python(PYTHON_EXAMPLE, service).splitlines()
+
+    assert ["id", *(row[0] for row in TABLES)] == [line.split()[0] for line in printed]
+    assert (
+        "gpt-4o             openai     128,000      0.03  text-generation, code-generation, reasoning, multimodal"
+        in (printed)
+    )
+
+
+def test_the_javascript_example_prints_the_list(service: Service, javascript: JavaScript) -> None:
+    printed = javascript.run(JAVASCRIPT_EXAMPLE, **settings(service))
+
+    assert [row[0] for row in TABLES] == re.findall(r"^      id: '(.*)'", printed, re.MULTILINE)
+
+
+def test_the_readmes_begin_with_the_documents_examples() -> None:
+    assert PYTHON_EXAMPLE == blocks("src/cloakrai/README.md", "python")[0]
+    assert JAVASCRIPT_EXAMPLE == blocks("src/cloakrai-js/README.md", "js")[0]
+
+
+@pytest.mark.parametrize("program", blocks("src/cloakrai/README.md", "python"))
+def test_the_python_readme_runs(service: Service, program: str) -> None:
+    assert "gpt-4o" in python(program, service)
+
+
+@pytest.mark.parametrize("program", blocks("src/cloakrai-js/README.md", "js"))
+def test_the_javascript_readme_runs(service: Service, javascript: JavaScript, program: str) -> None:
+    assert "gpt-4o" in javascript.run(program, **settings(service))
+
+
+def test_the_types_of_javascript_declare_what_there_is() -> None:
+    exported = [
+        sorted(re.findall(r"^export class (\w+)", (JAVASCRIPT / name).read_text(), re.MULTILINE))
+        for name in ("index.js", "index.d.ts")
+    ]
+
+    assert exported[0] == exported[1]
+
+
+def test_the_types_of_javascript_declare_every_filter() -> None:
+    names = re.findall(r"^  (\w+): '\w+',", (JAVASCRIPT / "index.js").read_text(), re.MULTILINE)
+    (declared,) = re.findall(
+        r"^export interface ModelFilters {\n(.*?)^}", (JAVASCRIPT / "index.d.ts").read_text(), re.MULTILINE | re.DOTALL
+    )
+
+    assert names == re.findall(r"^  (\w+)\?:", declared, re.MULTILINE)

