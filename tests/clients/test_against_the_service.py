@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.clients.asking import Ask, Call
-from tests.conftest import Service
 from tests.support.documents import TABLES
 from tests.support.harness import wait_until
+from tests.support.service import Service
 
 IDS = [row[0] for row in TABLES]
 

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from tests.clients.asking import JAVASCRIPT, JavaScript, environment
-from tests.conftest import Service
 from tests.support.documents import TABLES
 from tests.support.harness import DEADLINE, ROOT
+from tests.support.service import Service
 
 # From the list document, as they stand there.
 PYTHON_EXAMPLE = """\

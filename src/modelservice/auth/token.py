@@ -177,13 +177,13 @@ class TokenVerifier:
 def _bearer(claims: Mapping[str, Any], rules: TokenRules) -> Bearer:
     subject = claims["sub"]
     if not is_subject(subject):
-        raise _refused("a subject that can be none")
+        raise _refused("an invalid subject")
     expires = int(claims["exp"])
     names = rules.organization_claim
     if not names or names[0] not in claims:
         scope = claims.get("scope", "")
         if not isinstance(scope, str):
-            raise _refused("a scope that is no text")
+            raise _refused("a scope that is not a string")
         # No other scope: an issuer cannot grant reading for any organization.
         scopes = frozenset({MODELS_READ} & set(scope.split(" ")))
         return Bearer(subject, None, machine=True, scopes=scopes, expires=expires)
@@ -191,7 +191,7 @@ def _bearer(claims: Mapping[str, Any], rules: TokenRules) -> Bearer:
     for name in names:
         organization = organization.get(name) if isinstance(organization, dict) else None
     if not isinstance(organization, str):
-        raise _refused("an organization that is no text")
+        raise _refused("an organization that is not a string")
     permitted = rules.required_role is None or rules.required_role in _roles(claims)
     known = organization if is_organization_id(organization) else None
     return Bearer(subject, known, machine=False, scopes=frozenset({MODELS_READ} if permitted else ()), expires=expires)

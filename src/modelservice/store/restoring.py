@@ -82,7 +82,7 @@ def restore(url: str, backup: Path, actor: str, now: int) -> Restored:
     Raises:
         FileError: The database is Postgres; the backup is the database itself; or a file cannot be written.
         ConflictError: The database is damaged, and another process has it open.
-        SchemaMismatchError: The backup, or the database, is somebody else's; or the backup is newer than this version.
+        SchemaMismatchError: The backup or the database is another program's, or the backup is newer than this version.
         DatabaseUnavailableError: The backup is damaged or no database, or the database cannot be written now.
     """
     live = Database(url, Access.CREATE)

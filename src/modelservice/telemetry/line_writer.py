@@ -13,7 +13,7 @@ from typing import Final
 
 # In bytes: ten thousand lines, or what Envoy logs in a few seconds.
 QUEUED_MAX: Final = 4 * 1024 * 1024
-# In bytes, per write. A pipe takes up to PIPE_BUF atomically, whoever else writes there.
+# In bytes, per write. A pipe takes up to PIPE_BUF atomically, even if other processes write to it.
 _AT_ONCE: Final = 4096
 # In seconds: how long lines wait for others to share their write.
 _GATHER: Final = 0.01

@@ -27,7 +27,7 @@ def find(path: Path) -> list[Found]:
     """Returns the file's entries.
 
     Raises:
-        InvalidCatalogueError: It cannot be read, or is no JSON object.
+        InvalidCatalogueError: It cannot be read, or is not a JSON object.
     """
     return list(_found(path))
 

@@ -36,7 +36,7 @@ def find(path: Path) -> list[Found]:
     """Returns the models of a file, or of a folder of TOML files.
 
     Raises:
-        InvalidCatalogueError: It cannot be read, or is no JSON object; the folder is no checkout.
+        InvalidCatalogueError: It cannot be read, or is not a JSON object; the folder is not a checkout.
     """
     return list(_found(read_checkout(path) if path.is_dir() else read_object(path)))
 
