@@ -28,6 +28,7 @@ def test_answers_are_the_same_on_every_database(
             assert (expected.status, expected.body) == (found.status, found.body)
 
 
+@pytest.mark.slow
 def test_requests_run_no_sql(place: Place, postgres_18: Cluster) -> None:
     place.database_url = postgres_18.database()
     # As seldom as it may be, so that what the refresher asks is little.

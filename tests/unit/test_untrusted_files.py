@@ -81,6 +81,7 @@ except InvalidCatalogueError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_is_refused_within_memory_and_time(tmp_path: Path, bomb: str) -> None:
     name, content, line = BOMBS[bomb]
