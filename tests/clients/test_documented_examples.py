@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from typing import get_args, get_type_hints
 
 import pytest
 
 from cloakrai import ModelFilters
+from modelservice.catalogue.query.order import FIELDS
 from modelservice.v1 import model_service_pb2 as pb
 from tests.clients.asking import JAVASCRIPT, JavaScript, environment
 from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
@@ -82,10 +84,14 @@ def test_the_types_of_javascript_declare_every_filter() -> None:
     assert names == re.findall(r"^  (\w+)\?:", declared, re.MULTILINE)
 
 
-def test_the_clients_know_every_filter() -> None:
+def test_the_clients_know_every_filter_and_order() -> None:
     fields = [field.name for field in pb.ListModelsRequest.DESCRIPTOR.fields]
     names = re.findall(r"^  \w+: '(\w+)',", (JAVASCRIPT / "index.js").read_text(), re.MULTILINE)
+    (orders,) = re.findall(r"^export type ModelOrder = (.*);", (JAVASCRIPT / "index.d.ts").read_text(), re.MULTILINE)
+    literal, _ = get_args(get_type_hints(ModelFilters)["order_by"])
 
     # The clients follow the pages by themselves.
     fields.remove("page_token")
     assert sorted(fields) == sorted(names) == sorted(ModelFilters.__annotations__)
+    assert set(FIELDS) == set(re.findall(r"'(\w+)'", orders))
+    assert {text for field in FIELDS for text in (field, f"{field} desc")} == set(get_args(literal))
