@@ -1,4 +1,4 @@
-"""Background work that cannot die unseen: every thread that repeats something runs a `Task`."""
+"""Background work that cannot die unnoticed: every thread that repeats something runs a `Task`."""
 
 from __future__ import annotations
 

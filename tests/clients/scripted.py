@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -94,3 +94,24 @@ class ScriptedServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+# Starts a server that gives these replies: the fixture `scripted`.
+Scripted = Callable[..., ScriptedServer]
+
+KEY = "msk_secret"
+MODEL = {
+    "id": "550e8400-e29b-41d4-a716-446655440000",
+    "displayName": "One",
+    "modelName": "one",
+    "contextWindow": 1,
+    "supportsStreaming": True,
+    "enabled": True,
+    "isSystemModel": True,
+    "createdAt": "2025-09-08T06:33:19Z",
+    "updatedAt": "2025-09-08T06:33:19Z",
+}
+ONE = Reply(200, listed("one"))
+BUSY = Reply(429, refused("rate_limited"))
+DOWN = Reply(503, refused("unavailable"))
+CLOSED = Reply(None)

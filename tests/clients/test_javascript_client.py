@@ -7,9 +7,7 @@ import json
 import pytest
 
 from tests.clients.asking import JavaScript
-from tests.clients.conftest import Scripted
-from tests.clients.scripted import Reply, listed, refused
-from tests.clients.test_against_scripted_servers import DOWN, KEY, MODEL, ONE
+from tests.clients.scripted import DOWN, KEY, MODEL, ONE, Reply, Scripted, listed, refused
 
 LONG = Reply(503, refused("unavailable"), {"retry-after": "30"})
 

@@ -16,9 +16,7 @@ from pathlib import Path
 import pytest
 
 import cloakrai
-from tests.clients.conftest import Scripted
-from tests.clients.scripted import Reply, listed, refused
-from tests.clients.test_against_scripted_servers import DOWN, KEY, MODEL, ONE
+from tests.clients.scripted import DOWN, KEY, MODEL, ONE, Reply, Scripted, listed, refused
 from tests.support.documents import EXAMPLE
 from tests.support.harness import ROOT
 

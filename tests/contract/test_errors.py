@@ -22,8 +22,6 @@ from tests.support.service import Service
 
 RESPONSES = ROOT / "src" / "modelservice" / "edge" / "responses.lua"
 
-CRLF = "\r\n"
-
 
 REST_CASES = {
     errors.INVALID_API_KEY: ("/v1/models", None, 401, "Invalid API key"),

@@ -193,7 +193,7 @@ WRONG = [
     *(
         (
             f"page_token={token}",
-            "page_token: must be the next_page_token of the page before, with the same parameters and caller",
+            "page_token: must be the next_page_token of the previous page, with the same parameters and caller",
         )
         for token in ("x", "AAAA", "%C3%BC", "A" * 1000, "-" * 64, "=")
     ),

@@ -65,7 +65,7 @@ def test_an_organization_and_its_keys(place: Place) -> None:
     assert "acme" in place.command("organizations", "list").stdout
 
     assert f"revoked key {key_id}\n" == place.command("keys", "revoke", key_id).stdout
-    assert f"key {key_id}: is revoked already\n" == place.command("keys", "revoke", key_id).stdout
+    assert f"key {key_id}: is already revoked\n" == place.command("keys", "revoke", key_id).stdout
 
     states = {row["id"]: row["state"] for row in json.loads(place.command("keys", "list", "--json").stdout)}
     assert {"revoked", "active"} == set(states.values())
@@ -95,7 +95,7 @@ def test_clients(place: Place) -> None:
         place.command("organizations", "create", organization)
     added = place.command("clients", "add", "m2m-client-1", "--organization", "acme").stdout
     assert "added client m2m-client-1: reads for organization acme\n" == added
-    assert (1, "modelservice: client m2m-client-1: reads for acme already") == refused(
+    assert (1, "modelservice: client m2m-client-1: already reads for acme") == refused(
         place, "clients", "add", "m2m-client-1", "--organization", "globex"
     )
     rows = json.loads(place.command("clients", "list", "--json").stdout)
@@ -144,7 +144,7 @@ def test_an_expired_key_is_called_so(place: Place) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "line"),
     [
-        (("organizations", "create", "acme"), 1, "modelservice: organization acme: exists already"),
+        (("organizations", "create", "acme"), 1, "modelservice: organization acme: already exists"),
         (
             ("organizations", "create", "a b"),
             1,

@@ -45,9 +45,9 @@ def test_a_model_from_its_creation_to_its_end(managed: Place) -> None:
     changed = printed(place, "models", "update", name, *of, "--display-name", "Bot", "--inherit", "context_window")
     assert ("Bot", 128_000) == (changed["display_name"], changed["context_window"])
     again = place.command("models", "update", name, *of, "--display-name", "Bot").stdout
-    assert f"model {name}: has these values already\n" == again
+    assert f"model {name}: already has these values\n" == again
     assert f"disabled model {name}\n" == place.command("models", "disable", name, *of).stdout
-    assert f"model {name}: is disabled already\n" == place.command("models", "disable", name, *of).stdout
+    assert f"model {name}: is already disabled\n" == place.command("models", "disable", name, *of).stdout
     assert printed(place, "models", "show", name, *of)["enabled"] is False
     place.command("models", "enable", name, *of)
     assert printed(place, "models", "show", name, *of)["enabled"] is True

@@ -38,10 +38,10 @@ def test_init_makes_all_that_a_first_start_needs_once(place: Place) -> None:
     rows = place.command("audit", "--json").stdout
     again = place.command(*arguments).stdout.splitlines()
     assert [
-        "database: has schema 0003 already",
-        "catalogue: has models already, not changed",
-        "organization acme: exists already",
-        f"key file {file}: exists already, not changed",
+        "database: already has schema 0003",
+        "catalogue: already has models, not changed",
+        "organization acme: already exists",
+        f"key file {file}: already exists, not changed",
     ] == again[:-1]
 
     assert key == file.read_text()
@@ -160,7 +160,7 @@ def test_the_wheel_alone_serves_migrates_and_writes_envoys_configuration(place: 
     assert 0 == run("envoy-config", "--out", "edge").returncode
     made = {file.name for file in (place.folder / "edge").iterdir()}
     assert {CONFIGURATION, LOG_BUDGET, *COPIED} == made
-    assert "modelservice: MODELSERVICE_ENVOY_BINARY: must name Envoy: there is none here\n" == run("run").stderr
+    assert "modelservice: MODELSERVICE_ENVOY_BINARY: must name Envoy: none is installed\n" == run("run").stderr
     log = place.folder / "serve.log"
     with log.open("wb") as file:
         server = subprocess.Popen([command, "serve"], env=environment, cwd=place.folder, stderr=file)

@@ -15,8 +15,8 @@ from tests.support.harness import Place, Process, channel, unary, wait_until
 from tests.support.metrics import value
 from tests.support.service import prepare
 
-NOT_READ, READ_AGAIN = "the database cannot be read", "the database is read again"
-TOO_OLD, FRESH = "the catalogue is too old to answer from", "the catalogue is fresh again"
+NOT_READ, READ_AGAIN = "the database cannot be read", "the database can be read again"
+TOO_OLD, FRESH = "the catalogue is too old to serve", "the catalogue is fresh again"
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def test_without_a_bound_answers_go_on_and_their_age_is_shown(place: Place) -> N
             assert 1 == value(place, "modelservice_ready")
             assert 0 < value(place, "modelservice_catalogue_revision")
 
-        wait_until(lambda: value(place, "modelservice_catalogue_age_seconds") < 1, "the database is read again")
+        wait_until(lambda: value(place, "modelservice_catalogue_age_seconds") < 1, "the database can be read again")
         wait_until(lambda: [1, 1, 0, 0] == said(process, NOT_READ, READ_AGAIN, TOO_OLD, FRESH), "it is logged")
 
 

@@ -68,7 +68,7 @@ def serving(place: Place, key: str | None = None) -> Iterator[Serving]:
 CANNOT = "the database cannot be read"
 
 
-AGAIN = "the database is read again"
+AGAIN = "the database can be read again"
 
 
 def file_of(place: Place) -> Path:

@@ -18,7 +18,7 @@ from tests.support.postgres import VERSIONS, Cluster
 from tests.support.service import prepare
 
 CANNOT = "the database cannot be read"
-AGAIN = "the database is read again"
+AGAIN = "the database can be read again"
 
 
 @pytest.fixture(params=VERSIONS)

@@ -22,7 +22,6 @@ from tests.support.harness import DEADLINE
 SERVICE = "/modelservice.v1.ModelService/"
 METHODS = ("GetModel", "ListModels", "getmodel", "", "GetModel/x", "\u00e9")
 UNDER_WAY = 64
-_PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
 _NAME_PARTS = (
     "gpt-4o",
     "/",

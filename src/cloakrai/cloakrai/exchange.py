@@ -182,7 +182,7 @@ def _cache_key(request: httpx.Request) -> tuple[str, bytes]:
 
 
 def _root(base_url: str | None) -> str:
-    # No default: it would send the keys of a self-hosted catalogue to somebody else's host.
+    # No default: it would send the keys of a self-hosted catalogue to another host.
     if not base_url:
         raise exceptions.ConfigurationError("base_url: not set: pass base_url or set CLOAKR_BASE_URL")
     base_url = base_url.strip()

@@ -11,7 +11,7 @@ from modelservice.auth.token import TokenVerifier, looks_like_token
 from modelservice.domain.principal import ApiKey, Client, Principal
 from modelservice.errors import INVALID_API_KEY, Refusal
 
-# Compared with unknown keys, which so take as long as known ones.
+# Compared if the key is unknown, so that the check takes as long as for a known one.
 _NO_DIGEST: Final = bytes(32)
 
 

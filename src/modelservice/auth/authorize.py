@@ -25,11 +25,11 @@ class Viewer:
 
     @property
     def owners(self) -> tuple[str | None, ...]:
-        """The owners of which the caller may see models, in the order of lists and of look-ups by name."""
+        """The owners whose models the caller may see, in the order of lists and of look-ups by name."""
         return (None,) if self.organization_id is None else (None, self.organization_id)
 
     def sees_all(self, owner: str | None) -> bool:
-        """Returns whether the caller sees every model of an owner, so that no model need be checked by itself."""
+        """Returns whether the caller sees every model of an owner, so that no single model needs a check."""
         return owner in self.owners
 
     def may_see(self, model: Model | OrganizationModel, parent: Model | None = None) -> bool:

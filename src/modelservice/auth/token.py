@@ -125,7 +125,7 @@ class TokenVerifier:
             raise _refused("too long")
         keys = self._keys.current
         if keys is None:
-            raise Refusal(UNAVAILABLE, reason="there are no issuer's keys")
+            raise Refusal(UNAVAILABLE, reason="issuer keys unavailable")
         digest = hashlib.sha256(token.encode()).digest()
         place = hashlib.sha256(token.rpartition(".")[0].encode()).digest()
         with self._lock:

@@ -80,7 +80,7 @@ class FreshAnswers:
             self._resume()
             self._suspended = False
         if stale and not was_stale:
-            self._log.error("the catalogue is too old to answer from", max_staleness=self._max_age)
+            self._log.error("the catalogue is too old to serve", max_staleness=self._max_age)
         elif was_stale and not stale:
             self._log.info("the catalogue is fresh again")
         if stalled and not was_stalled:

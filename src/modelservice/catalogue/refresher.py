@@ -146,7 +146,7 @@ class Catalogue:
         read_at, self._read_at = self._read_at, begun
         if self._failure is not None:
             self._failure = None
-            self._log.info("the database is read again", seconds=round(begun - read_at))
+            self._log.info("the database can be read again", seconds=round(begun - read_at))
         if changes and snapshot:
             replaced = list(held.contents()) if held and changes.complete else []
             # From here on, only requests under way hold the old snapshot.
@@ -183,8 +183,8 @@ class Catalogue:
             self._log.error("a row is left out", table=table, id=shown_id(row_id), reason=reason)
         if len(new) > _ROWS_NAMED:
             self._log.error("more rows are left out: `modelservice check` names them", count=len(new) - _ROWS_NAMED)
-        if mended := len(before.keys() - left_out.keys()):
-            self._log.info("rows are no longer left out", count=mended)
+        if repaired := len(before.keys() - left_out.keys()):
+            self._log.info("rows are no longer left out", count=repaired)
 
     def _report_failure(self, failure: str) -> None:
         serving = self._snapshot is not None

@@ -10,7 +10,7 @@ from cachetools import LRUCache
 
 # In bytes: some 20,000 models of organizations with all their answers.
 BYTES_MAX: Final = 64 * 1024 * 1024
-# Approximate memory of an item beside its bytes.
+# Approximate memory of an item in addition to its bytes.
 _OVERHEAD: Final = 1_000
 # Number of remembered failures.
 _FAILURES_MAX: Final = 1_000
@@ -34,7 +34,7 @@ class RenderedCache:
 
     @property
     def failed(self) -> list[tuple[object, tuple[object, ...]]]:
-        """The keys that could not be made, each with what it was to be made from."""
+        """The keys of items that could not be made, each with the objects that the item depends on."""
         with self._lock:
             return list(self._failed.items())
 

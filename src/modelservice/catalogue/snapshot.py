@@ -1,4 +1,4 @@
-"""The catalogue at one revision: all that requests are answered from, and immutable."""
+"""The catalogue at one revision: immutable, and all that requests are answered from."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Snapshot:
         return entry.get
 
     def contents(self) -> tuple[object, ...]:
-        """Returns all objects of which there are many."""
+        """Returns all keys, clients and models."""
         return (*self.keys.values(), *self.clients.values(), *self.records.values(), *self.entries.values())
 
     def _find(self, model_id: str, viewer: Viewer) -> Entry | None:

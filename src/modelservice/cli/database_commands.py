@@ -44,8 +44,8 @@ def init(catalogue: Path | None, organization: str | None, key_file: Path | None
     click.echo(_migrated(made.schema))
     say(f"catalogue: {_imported(made.imported)}")
     if organization and key_file:
-        say(f"organization {organization}: {'created' if made.organization else 'exists already'}")
-        say(f"key file {key_file}: {'holds a new key' if made.key else 'exists already, not changed'}")
+        say(f"organization {organization}: {'created' if made.organization else 'already exists'}")
+        say(f"key file {key_file}: {'holds a new key' if made.key else 'already exists, not changed'}")
     else:
         with_a_key = pasteable("init", "--organization", "acme", "--key-file", "acme.key")
         say(f"organization: none named: {with_a_key} creates one with a key")
@@ -114,11 +114,11 @@ def _migrated(schema: Migration) -> str:
     if schema.before is None:
         return f"database: created, schema {schema.after}"
     if schema.before == schema.after:
-        return f"database: has schema {schema.after} already"
+        return f"database: already has schema {schema.after}"
     return f"database: migrated from schema {schema.before} to {schema.after}"
 
 
 def _imported(imported: ImportReport | bool) -> str:  # noqa: FBT001  (a result, not a switch)
     if isinstance(imported, ImportReport):
         return counted(imported, dry_run=False)
-    return "the documented models imported" if imported else "has models already, not changed"
+    return "the documented models imported" if imported else "already has models, not changed"

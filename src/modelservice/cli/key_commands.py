@@ -92,7 +92,7 @@ def revoke(key_id: str, actor: str) -> None:
     if revoke_key(database_url(), actor, key_id):
         say(f"revoked key {key_id}")
     else:
-        say(f"key {key_id}: is revoked already")
+        say(f"key {key_id}: is already revoked")
 
 
 def _print_key(key: PresentedKey, *, as_json: bool) -> None:

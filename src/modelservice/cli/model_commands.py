@@ -74,7 +74,7 @@ def update(
     elif updated.fields:
         say(f"updated model {updated.model.name}: {', '.join(updated.fields)}")
     else:
-        say(f"model {updated.model.name}: has these values already")
+        say(f"model {updated.model.name}: already has these values")
 
 
 @models.command()
@@ -138,7 +138,7 @@ def _enable(model: str, organization: str | None, actor: str, *, enabled: bool) 
     updated = _update(model, organization, actor, {"enabled": enabled}, ())
     done = "enabled" if enabled else "disabled"
     name = updated.model.name
-    say(f"{done} model {name}" if updated.fields else f"model {name}: is {done} already")
+    say(f"{done} model {name}" if updated.fields else f"model {name}: is already {done}")
 
 
 def _record(model: Model) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def run(*, demo: bool, count: int) -> None:
         envoy_output = EnvoyOutput(log, output, for_people=for_people)
         with Processes(envoy, edge, envoy_output, workers, stop.hurried) as processes:
             if processes.wait_until_ready(stop.requested):
-                # One write, so that no log line comes between.
+                # One write, so that no log line comes in between.
                 output.write("".join(f"{line}\n" for line in (_ready(settings, count), *demo_lines)))
             processes.watch(stop.requested, stop.restart)
             processes.drain()

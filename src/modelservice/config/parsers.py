@@ -141,7 +141,7 @@ def address_or_off(text: str) -> Address | None:
     return None if text == "off" else address(text)
 
 
-@_accepts("a loopback IP address and a port, as 127.0.0.1:9901 or [::1]:9901; empty: a Unix socket")
+@_accepts("a loopback IP address and a port, such as 127.0.0.1:9901 or [::1]:9901; empty: a Unix socket")
 def loopback_address(text: str) -> Address | None:
     """Parses a loopback address."""
     found = address(text) if text else None

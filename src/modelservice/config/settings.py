@@ -151,9 +151,9 @@ class Settings(TokenSettings, TlsSettings):
     )
     log_calls_per_second = Setting(
         parsers.between(int, 0, 100_000),
-        "Calls logged per second: that many which succeed, and that many which are refused. The next line counts the "
-        "calls left out (`skipped`). An `internal_error` is always logged. Envoy's access log has every call that "
-        "succeeds, and that many other lines per second. 0 disables the limit.",
+        "Limit of calls logged per second, one for successful and one for refused calls. The next line counts the "
+        "calls left out (`skipped`). An `internal_error` is always logged. Envoy's access log has every successful "
+        "call, and up to this number of other lines per second. 0 disables the limit.",
         default="100",
     )
 

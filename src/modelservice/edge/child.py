@@ -19,7 +19,7 @@ from modelservice.telemetry.line_reader import LineReader
 
 # In seconds: how often processes are polled.
 POLL_INTERVAL: Final = 0.05
-# In seconds: what a process may take to end, in addition to its drain, before it is killed.
+# In seconds: how long a process may take to exit, in addition to its drain, before it is killed.
 END_MAX: Final = 10.0
 
 _PR_SET_PDEATHSIG: Final = 1

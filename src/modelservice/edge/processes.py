@@ -43,7 +43,7 @@ def find_envoy(binary: str) -> str:
     if path is None:
         raise InvalidSettingError(
             "MODELSERVICE_ENVOY_BINARY: "
-            + (f"there is no program {binary}" if binary else "must name Envoy: there is none here")
+            + (f"there is no program {binary}" if binary else "must name Envoy: none is installed")
         )
     return path
 

@@ -25,14 +25,14 @@ def add_client(database_url: str, actor: str, client_id: str, organization_id: s
     Raises:
         InvalidValueError: The id is malformed.
         NotFoundError: There is no such organization.
-        ConflictError: The client reads for an organization already.
+        ConflictError: The client already reads for an organization.
     """
     client = Client(client_id, organization_id, created=int(time.time()))
     with write(Database(database_url, Access.WRITE), client.created, actor) as change:
         require_organization(change, organization_id)
         known = change.client(client_id)
         if known:
-            raise ConflictError(f"client {client_id}: reads for {known.organization_id} already")
+            raise ConflictError(f"client {client_id}: already reads for {known.organization_id}")
         change.add_client(client)
         change.record("clients.add", client_id, {"organization": organization_id})
     return client

@@ -60,7 +60,7 @@ def _check(database: Database) -> Report:
     try:
         findings += _unusable_rows(database, findings)
     except ModelserviceError:
-        # A broken schema or file is among the findings already.
+        # A broken schema or file is already among the findings.
         if not findings:
             raise
     rows = {} if any(finding.severity == PROBLEM for finding in findings) else count_rows(database)

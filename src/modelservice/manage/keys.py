@@ -95,7 +95,7 @@ def rotate_key(database_url: str, actor: str, key_id: str, *, overlap: int) -> R
 
 
 def revoke_key(database_url: str, actor: str, key_id: str) -> bool:
-    """Revokes an API key. Returns False if it was revoked already.
+    """Revokes an API key. Returns False if it was already revoked.
 
     Raises:
         NotFoundError: There is no such key.

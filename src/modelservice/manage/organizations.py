@@ -38,7 +38,7 @@ def create_organization(database_url: str, actor: str, organization_id: str) -> 
     organization = Organization(organization_id, created=int(time.time()))
     with write(Database(database_url, Access.WRITE), organization.created, actor) as change:
         if change.organization(organization_id):
-            raise ConflictError(f"organization {organization_id}: exists already")
+            raise ConflictError(f"organization {organization_id}: already exists")
         change.add_organization(organization)
         change.record("organizations.create", organization_id, {})
     return organization

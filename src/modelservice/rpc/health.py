@@ -73,7 +73,7 @@ class Health:
         self._update()
 
     def close(self) -> None:
-        """Ends the Watch streams, which would otherwise delay the server's end."""
+        """Ends the Watch streams, which would otherwise delay the shutdown."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

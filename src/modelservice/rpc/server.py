@@ -1,4 +1,4 @@
-"""The gRPC server: its limits, its port, its end."""
+"""The gRPC server: its limits, its port and its shutdown."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class LineBudget:
         """Takes a line. Returns how many were skipped since the last one, or None to skip this one too.
 
         Args:
-            kind: One of few. Each has its own budget, so that lines of one cannot hide those of another.
+            kind: One of a few. Each has its own budget, so that lines of one cannot hide those of another.
             always: Never skip this line.
         """
         if not self._per_second:

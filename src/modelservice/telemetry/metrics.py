@@ -103,7 +103,7 @@ class Metrics:
         return count
 
     def count_refused_credential(self, reason: str) -> None:
-        """Counts a refused credential. `reason` is one of few, never text that a caller sent."""
+        """Counts a refused credential. `reason` has few values, and is never text that a caller sent."""
         self._refused.labels(reason).inc()
 
     def show(self, state: Callable[[], State]) -> None:

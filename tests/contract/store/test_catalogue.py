@@ -149,7 +149,7 @@ def test_a_change_arrives_by_itself(
 @pytest.mark.parametrize(
     ("error", "over"),
     [
-        (DatabaseUnavailableError("gone: no route"), "the database is read again"),
+        (DatabaseUnavailableError("gone: no route"), "the database can be read again"),
         (ValueError("a defect"), "task recovered"),
     ],
 )
@@ -189,7 +189,7 @@ def test_what_was_read_and_cannot_be_used_is_a_failure_too(
 
     assert held is catalogue.snapshot
     assert 1 == lines.getvalue().count("task failed")
-    assert 0 == lines.getvalue().count("the database is read again")
+    assert 0 == lines.getvalue().count("the database can be read again")
     reader.spoilt = False
     wait_until(lambda: catalogue.snapshot is not held, "changes flow again")
 
@@ -218,7 +218,7 @@ def test_a_database_that_neither_answers_nor_fails_makes_answers_too_old(
         reader.answering.set()
         fresh.close()
 
-    assert [1, 1] == [lines.getvalue().count(text) for text in ("too old to answer from", "is fresh again")]
+    assert [1, 1] == [lines.getvalue().count(text) for text in ("too old to serve", "is fresh again")]
     assert 0 == lines.getvalue().count("cannot be read")
 
 

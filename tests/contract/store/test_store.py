@@ -85,7 +85,7 @@ def test_a_write_that_changes_nothing_takes_no_revision(url: str) -> None:
 
     revoke_key(url, "test", key.id)
     load_documented(url, "test")
-    with pytest.raises(ConflictError, match="organization acme: exists already"):
+    with pytest.raises(ConflictError, match="organization acme: already exists"):
         create_organization(url, "test", "acme")
     with pytest.raises(NotFoundError, match="organization nobody: does not exist"):
         create_key(url, "test", "nobody", scopes=())

@@ -1,4 +1,4 @@
-"""The table of filters: requests are read, page tokens bound and models matched by it."""
+"""The table of filters: how a request is read, what page tokens are bound to, and which models match."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _place(token: str, order: Order, binding: bytes) -> Key:
     try:
         return order.read_key(unseal(binding, token))
     except (ValueError, OverflowError, RecursionError):
-        takes = "the next_page_token of the page before, with the same parameters and caller"
+        takes = "the next_page_token of the previous page, with the same parameters and caller"
         raise _invalid("page_token", takes) from None
 
 
