@@ -106,7 +106,7 @@ def test_upstreams_are_written_as_they_are_named(place: Place) -> None:
     )
 
 
-@pytest.mark.parametrize("upstream", ["nothing", "host:0", "host:65536", "host:x", ":5", "a b:5", "[x]:5"])
+@pytest.mark.parametrize("upstream", ["nothing", "host:0", "host:65536", "host:x", ":5", "a b:5", "[x]:5", "[:::::]:5"])
 def test_an_upstream_that_is_none_is_refused(place: Place, upstream: str) -> None:
     done = place.command("envoy-config", "--out", "out", "--upstream", upstream, check=False)
 

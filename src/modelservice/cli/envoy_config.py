@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from modelservice import config
-from modelservice.edge.configuration import Edge, write_configuration
+from modelservice.edge.configuration import Edge, is_ip_address, write_configuration
 
 
 class _HostPort(click.ParamType[tuple[str, int]]):
@@ -18,7 +18,8 @@ class _HostPort(click.ParamType[tuple[str, int]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:  # noqa: ANN401
         match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})", str(value))
-        if match is None or not 1 <= int(match[3]) <= 65535:  # noqa: PLR2004  (the largest port)
+        possible = match and 1 <= int(match[3]) <= 65535 and (match[2] or is_ip_address(match[1]))  # noqa: PLR2004  (the largest port)
+        if match is None or not possible:
             self.fail(f"{value!r} must be a host and a port: models.internal:50051", param, ctx)
         return match[1] or match[2], int(match[3])
 

@@ -63,9 +63,6 @@ class Setting(Generic[T]):
         value: T = vars(instance)[self.field]
         return value
 
-    def __set__(self, instance: object, value: object) -> NoReturn:
-        raise AttributeError(f"{self.field} is read-only")
-
     def text(self, environment: Mapping[str, str]) -> str:
         """Returns the setting's text: a variable's, a file's, or the default.
 
@@ -108,6 +105,9 @@ class Group:
     def __init__(self, environment: Mapping[str, str]) -> None:
         texts = [(setting, setting.text(environment)) for setting in self.declared()]
         vars(self).update({setting.field: setting.parse(text) for setting, text in texts})
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{name} is read-only")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Group) and vars(self) == vars(other)

@@ -9,8 +9,8 @@ from typing import Final
 
 from modelservice.config import parsers
 from modelservice.config.declaration import FILE, Setting, require_known
-from modelservice.config.tls import TlsSettings
-from modelservice.config.tokens import TokenSettings
+from modelservice.config.tls import Tls, TlsSettings
+from modelservice.config.tokens import Tokens, TokenSettings
 from modelservice.database_url import printable
 
 
@@ -157,11 +157,13 @@ class Settings(TokenSettings, TlsSettings):
         default="100",
     )
 
+    tokens: Tokens | None
+    tls: Tls
+
     def __init__(self, environment: Mapping[str, str]) -> None:
         require_known(environment, SETTINGS)
         super().__init__(environment)
-        self.tokens: Final = self.accepted_tokens()
-        self.tls: Final = self.combined_tls()
+        vars(self).update(tokens=self.accepted_tokens(), tls=self.combined_tls())
 
 
 SETTINGS: Final = Settings.declared()

@@ -163,7 +163,8 @@ def _lua(value: Mapping[str, Any] | str | float | bool) -> str:  # noqa: FBT001 
     return json.dumps(value)
 
 
-def _is_ip_address(host: str) -> bool:
+def is_ip_address(host: str) -> bool:
+    """Returns whether a host is an IP address rather than a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -186,4 +187,4 @@ _ENVIRONMENT: Final = jinja2.Environment(
     autoescape=False,  # noqa: S701
 )
 _ENVIRONMENT.filters |= {"yaml": _yaml, "lua": _lua}
-_ENVIRONMENT.tests["ip_address"] = _is_ip_address
+_ENVIRONMENT.tests["ip_address"] = is_ip_address
