@@ -99,7 +99,7 @@ def test_a_hostile_path_stays_a_path(tmp_path: Path) -> None:
 def test_a_hostile_value_stays_a_value() -> None:
     one = edge(("\"}, {a: 'b", 1), CORS_ORIGINS="https://a.example")
     # The settings accept no such origin.
-    object.__setattr__(one.settings, "cors_origins", tuple(HOSTILE))
+    vars(one.settings)["cors_origins"] = tuple(HOSTILE)
 
     configuration = rendered(one, Path('"..os.exit()..\\"\n--]]'))
 
