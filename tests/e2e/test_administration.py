@@ -136,5 +136,5 @@ def test_an_address_beyond_loopback_is_one_line(place: Place) -> None:
     (line,) = done.stderr.splitlines()
     assert (1, "modelservice: MODELSERVICE_ENVOY_ADMIN_ADDRESS: must be a loopback IP address and a port") == (
         done.returncode,
-        line.partition(", as")[0],
+        line.partition(", such as")[0],
     )
