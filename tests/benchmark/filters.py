@@ -20,8 +20,8 @@ from modelservice.manage.keys import create_key
 from modelservice.manage.maintenance import migrate
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
-from modelservice.v1 import model_service_pb2 as pb
-from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.benchmark.surroundings import surroundings
 from tests.support.harness import Place, Process, channel, cpu
 

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from modelservice.manage.maintenance import migrate
 from modelservice.manage.models import ModelRef, update_model
-from modelservice.v1 import model_service_pb2 as pb
-from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.benchmark.stalls import Stalls
 from tests.support.harness import Place, Process, channel, wait_until
 from tests.support.postgres import Cluster

@@ -11,7 +11,7 @@ import pytest
 
 from cloakrai import ModelFilters
 from modelservice.catalogue.query.order import FIELDS
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 from tests.clients.asking import JAVASCRIPT, JavaScript, environment
 from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
 from tests.support.documents import TABLES

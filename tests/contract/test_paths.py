@@ -9,7 +9,7 @@ import pytest
 
 from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.rpc.parameters import IGNORED
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.harness import Place, Process
 from tests.support.service import Keys, prepare
 

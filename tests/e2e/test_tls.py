@@ -24,8 +24,8 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from modelservice.edge.probe import is_ready
 from modelservice.pem_files import PemFile
-from modelservice.v1 import model_service_pb2 as pb
-from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.authority import EXPIRED, Issued, link, mount, rename, replace
 from tests.support.calls import bearer
 from tests.support.harness import DEADLINE, Place, Process, statistic, wait_until

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import pytest
 
-from modelservice.v1 import model_service_pb2 as pb
-from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.catalogues import IN_BOTH, WHOLE_FILES, whole_file
 from tests.support.harness import DEADLINE, Place, Process, channel, wait_until
 from tests.support.service import prepare

@@ -9,8 +9,8 @@ from pathlib import Path
 import grpc
 
 from modelservice.manage.models import ModelRef, update_model
-from modelservice.v1 import model_service_pb2 as pb
-from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.calls import bearer
 from tests.support.harness import Place, Process, channel, wait_until
 from tests.support.service import prepare

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from modelservice.v1 import model_service_pb2 as pb
-from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.hostile.fuzz_grpc import Outcome, attempts, send
 from tests.support.harness import channel, memory
 from tests.support.service import Service

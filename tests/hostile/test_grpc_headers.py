@@ -8,8 +8,8 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from modelservice.v1 import model_service_pb2 as pb
-from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.harness import Place, Process, channel
 from tests.support.service import Keys, Service, prepare
 

@@ -10,7 +10,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from modelservice.rpc.status import DETAILS_KEY
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.harness import channel, unary
 
 GET = "/modelservice.v1.ModelService/GetModel"

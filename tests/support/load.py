@@ -10,8 +10,8 @@ from typing import Self
 
 import grpc
 
-from modelservice.v1 import model_service_pb2 as pb
-from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.harness import DEADLINE, Place, channel, wait_until
 
 MODEL = "gpt-4o"

@@ -16,7 +16,7 @@ import yaml
 
 from manual.pages import with_tables
 from modelservice.config import SETTINGS
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.harness import ROOT
 from tests.support.manual import DOCS, PAGES, README, anchors, links, page, prose, rows
 

@@ -18,7 +18,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from modelservice.domain import values
 from modelservice.rpc.parameters import IGNORED
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 from openapi.schemas import _BOUNDS
 from tests.support.harness import ROOT
 

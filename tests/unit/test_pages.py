@@ -22,7 +22,7 @@ from modelservice.catalogue.query.order import FIELDS, Order
 from modelservice.catalogue.query.page_token import seal, unseal
 from modelservice.catalogue.rendering import Entry, render_entry
 from modelservice.errors import INVALID_REQUEST, Refusal
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.models import model
 
 ORDERS = ["", *FIELDS, *(f"{field} desc" for field in FIELDS)]

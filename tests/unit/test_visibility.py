@@ -35,8 +35,8 @@ from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
-from modelservice.v1 import model_service_pb2 as pb
-from modelservice.v1.model_service_pb2_grpc import ModelServiceStub
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.harness import wait_until
 from tests.support.issuer import RULES, key_set, machine, member, public, sign
 from tests.support.ports import free_ports

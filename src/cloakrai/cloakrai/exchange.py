@@ -25,7 +25,7 @@ import httpx
 from cloakrai import exceptions
 from cloakrai.results import ListedModel, Model, ModelList
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 T = TypeVar("T")
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)

@@ -7,7 +7,7 @@ from typing import Final
 from google.protobuf.struct_pb2 import NULL_VALUE, Value
 
 from modelservice.domain.model import Model
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 
 _EVERYBODY: Final = "*"
 

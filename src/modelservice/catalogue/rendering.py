@@ -20,7 +20,7 @@ from google.protobuf.wrappers_pb2 import UInt32Value
 from modelservice.catalogue.messages import full_model, listed_model
 from modelservice.domain.model import Model
 from modelservice.domain.values import EXACT_INTEGER_MAX
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 
 # Envoy turns the type, the entity tag and the encoding into HTTP headers (edge/micro_cache.lua). As metadata instead of
 # parameters of the type, they cost the server a fifth more.

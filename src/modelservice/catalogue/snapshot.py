@@ -21,7 +21,7 @@ from modelservice.domain.principal import ApiKey, Client
 from modelservice.domain.values import is_model_name, is_uuid
 from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, Refusal
 from modelservice.store.changes import ORGANIZATION_MODELS, SYSTEM_MODELS, Changes, Revision
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 
 _ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, digits and . _ : @ / -"
 _NO_PARENT: Final = "parent_id: the parent is missing or left out"

@@ -22,7 +22,7 @@ from modelservice.rest.v1 import rest_service_pb2
 from modelservice.rpc.boundary import Boundary, Call
 from modelservice.rpc.content_encoding import http_body
 from modelservice.rpc.parameters import Parameters, check_parameters, parameters_of
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 
 MODEL_SERVICE: Final = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
 REST_SERVICE: Final = rest_service_pb2.DESCRIPTOR.services_by_name["RestService"].full_name

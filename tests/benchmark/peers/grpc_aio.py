@@ -6,8 +6,8 @@ import asyncio
 
 import grpc
 
-from modelservice.v1 import model_service_pb2 as pb
-from modelservice.v1.model_service_pb2_grpc import ModelServiceServicer, add_ModelServiceServicer_to_server
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceServicer, add_ModelServiceServicer_to_server
 from tests.benchmark.peers.arguments import Arguments, arguments
 from tests.benchmark.peers.records import Catalogue
 

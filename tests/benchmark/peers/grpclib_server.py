@@ -8,7 +8,7 @@ from grpclib.const import Cardinality, Handler
 from grpclib.server import Server, Stream
 from grpclib.utils import graceful_exit
 
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 from tests.benchmark.peers.arguments import Arguments, arguments
 from tests.benchmark.peers.records import Catalogue
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 
 
 @dataclass(frozen=True, slots=True)

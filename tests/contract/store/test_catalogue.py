@@ -29,7 +29,7 @@ from modelservice.store.access import Access
 from modelservice.store.changes import Changes, Revision, read_changes
 from modelservice.store.database import Database
 from modelservice.telemetry import make_log
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.harness import wait_until
 from tests.support.models import entry, model
 

@@ -13,7 +13,7 @@ from typing import Final
 from modelservice.catalogue.listing import HEAD, MESSAGE_HEAD, Listing
 from modelservice.catalogue.query.list_query import Query
 from modelservice.catalogue.rendering import COMPRESSED_MIN, GZIP, Entry, http_body_head, serialize
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 
 # Lists of one request are compressed at the fastest level, and beyond this not at all: compressing would cost more than
 # selecting. In bytes of JSON: some 250 models.

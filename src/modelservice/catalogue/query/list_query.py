@@ -15,7 +15,7 @@ from modelservice.catalogue.query.page_token import seal, unseal
 from modelservice.catalogue.rendering import Entry
 from modelservice.domain.values import canonical_json
 from modelservice.errors import INVALID_REQUEST, Refusal
-from modelservice.v1 import model_service_pb2 as pb
+from cloakrai.v1 import model_service_pb2 as pb
 
 PAGE_SIZE_MAX: Final = 1_000
 

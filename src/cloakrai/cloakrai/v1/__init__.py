@@ -1,0 +1,1 @@
+"""The public protobuf API (package `modelservice.v1`), generated. It needs `cloakrai[grpc]`."""

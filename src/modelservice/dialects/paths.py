@@ -1,0 +1,82 @@
+"""The paths of the REST API: which dialect, which resource. Envoy's configuration is made from the same table."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+from modelservice.errors import INVALID_REQUEST, NOT_FOUND, Refusal
+
+
+class Resource(Enum):
+    """What a path names, as the method of RestService that serves it."""
+
+    LIST = "ListModels"
+    MODEL = "GetModel"
+
+
+class Path(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        dialect: The dialect's name.
+        collection: Path of the list. A model's path has its id as one more segment, or several.
+    """
+
+    dialect: str
+    collection: str
+
+
+DOCUMENTS: Final = "documents"
+OPENAI: Final = "openai"
+
+PATHS: Final = (Path(DOCUMENTS, "/v1/models"), Path(OPENAI, "/openai/v1/models"))
+
+
+class Address(NamedTuple):
+    """The path of a request, read.
+
+    Attributes:
+        dialect: The dialect's name.
+        resource: What the path names.
+        model_id: The decoded id of the model; empty for the list.
+        query: Everything behind the first question mark, not decoded.
+    """
+
+    dialect: str
+    resource: Resource
+    model_id: str
+    query: str
+
+
+def read_address(original_path: str) -> Address:
+    """Reads a path with its query, as the client sent it. Envoy has normalized dots and slashes.
+
+    Raises:
+        Refusal: `NOT_FOUND`: the path is in no dialect.
+    """
+    path, _, query = original_path.partition("?")
+    path = path.rstrip("/")
+    for dialect, collection in PATHS:
+        if path == collection:
+            return Address(dialect, Resource.LIST, "", query)
+        if path.startswith(collection + "/"):
+            return Address(dialect, Resource.MODEL, path[len(collection) + 1 :], query)
+    raise Refusal(NOT_FOUND)
+
+
+def decoded(text: str, name: str) -> str:
+    """Decodes percent-escapes of a path.
+
+    Args:
+        text: The text.
+        name: What it is, for the message.
+
+    Raises:
+        Refusal: `INVALID_REQUEST`: the result is not UTF-8.
+    """
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise Refusal(INVALID_REQUEST, f"{name}: must be UTF-8", parameter=name) from None

@@ -1,1 +1,0 @@
-"""The public protobuf API, generated from proto/ (`make generate`)."""
