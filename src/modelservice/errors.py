@@ -19,27 +19,29 @@ class RefusalKind:
         type: The error's family in the list document.
         message: The documented sentence, or its beginning if the `Refusal` adds details.
         http_status: The status of the REST response.
+        grpc_status: The number of the gRPC status code; None if only REST has the error.
     """
 
     code: str
     type: str
     message: str
     http_status: int
+    grpc_status: int | None = None
 
 
-INVALID_API_KEY = RefusalKind("invalid_api_key", "authentication_error", "Invalid API key", 401)
-INVALID_TOKEN = RefusalKind("invalid_token", "authentication_error", "Invalid or expired token", 401)
-ACCESS_DENIED = RefusalKind("access_denied", "permission_error", "Access to models endpoint denied", 403)
-MODEL_NOT_FOUND = RefusalKind("model_not_found", "not_found_error", "No such model", 404)
-INVALID_REQUEST = RefusalKind("invalid_request", "invalid_request_error", "Malformed request", 400)
-UNKNOWN_SERVICE = RefusalKind("unknown_service", "not_found_error", "Unknown service", 404)
-NOT_FOUND = RefusalKind("not_found", "not_found_error", "Unknown path", 404)
+INVALID_API_KEY = RefusalKind("invalid_api_key", "authentication_error", "Invalid API key", 401, 16)
+INVALID_TOKEN = RefusalKind("invalid_token", "authentication_error", "Invalid or expired token", 401, 16)
+ACCESS_DENIED = RefusalKind("access_denied", "permission_error", "Access to models endpoint denied", 403, 7)
+MODEL_NOT_FOUND = RefusalKind("model_not_found", "not_found_error", "No such model", 404, 5)
+INVALID_REQUEST = RefusalKind("invalid_request", "invalid_request_error", "Malformed request", 400, 3)
+UNKNOWN_SERVICE = RefusalKind("unknown_service", "not_found_error", "Unknown service", 404, 5)
+NOT_FOUND = RefusalKind("not_found", "not_found_error", "Unknown path", 404, 12)
 METHOD_NOT_ALLOWED = RefusalKind("method_not_allowed", "invalid_request_error", "Method not allowed", 405)
-REQUEST_TOO_LARGE = RefusalKind("request_too_large", "invalid_request_error", "Request too large", 413)
-RATE_LIMITED = RefusalKind("rate_limited", "rate_limit_error", "Too many requests", 429)
-INTERNAL_ERROR = RefusalKind("internal_error", "api_error", "Internal error", 500)
-UNAVAILABLE = RefusalKind("unavailable", "api_error", "Service unavailable", 503)
-TIMEOUT = RefusalKind("timeout", "api_error", "Deadline exceeded", 504)
+REQUEST_TOO_LARGE = RefusalKind("request_too_large", "invalid_request_error", "Request too large", 413, 8)
+RATE_LIMITED = RefusalKind("rate_limited", "rate_limit_error", "Too many requests", 429, 8)
+INTERNAL_ERROR = RefusalKind("internal_error", "api_error", "Internal error", 500, 13)
+UNAVAILABLE = RefusalKind("unavailable", "api_error", "Service unavailable", 503, 14)
+TIMEOUT = RefusalKind("timeout", "api_error", "Deadline exceeded", 504, 4)
 
 # All of the above, in the order of the manual.
 REFUSALS: Final = tuple(kind for kind in list(globals().values()) if isinstance(kind, RefusalKind))
@@ -52,12 +54,16 @@ class Refusal(Exception):  # noqa: N818  (an answer, not a defect)
         kind: The documented error.
         message: A more specific sentence. Callers see it, so it contains nothing but what they sent.
         reason: For the log only. It contains nothing that the caller sent.
+        parameter: The parameter at fault, if one is.
     """
 
-    def __init__(self, kind: RefusalKind, message: str | None = None, *, reason: str | None = None) -> None:
+    def __init__(
+        self, kind: RefusalKind, message: str | None = None, *, reason: str | None = None, parameter: str | None = None
+    ) -> None:
         self.kind = kind
         self.message = message or kind.message
         self.reason = reason
+        self.parameter = parameter
         super().__init__(self.message)
 
 

@@ -10,27 +10,15 @@ import grpc
 from google.protobuf.any_pb2 import Any
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from modelservice import errors
-from modelservice.errors import Refusal, RefusalKind
+from modelservice.errors import REFUSALS, Refusal, RefusalKind
 from modelservice.rest.v1.rest_service_pb2 import ErrorBody, ErrorStatus
 
 ERROR_DOMAIN: Final = "modelservice"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
-# The gRPC column of the table of documented errors. METHOD_NOT_ALLOWED is missing because only Envoy answers it.
+_BY_NUMBER: Final = {code.value[0]: code for code in grpc.StatusCode}
 STATUS_CODES: Final[Mapping[RefusalKind, grpc.StatusCode]] = {
-    errors.INVALID_API_KEY: grpc.StatusCode.UNAUTHENTICATED,
-    errors.INVALID_TOKEN: grpc.StatusCode.UNAUTHENTICATED,
-    errors.ACCESS_DENIED: grpc.StatusCode.PERMISSION_DENIED,
-    errors.MODEL_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-    errors.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.UNKNOWN_SERVICE: grpc.StatusCode.NOT_FOUND,
-    errors.NOT_FOUND: grpc.StatusCode.UNIMPLEMENTED,
-    errors.REQUEST_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.INTERNAL_ERROR: grpc.StatusCode.INTERNAL,
-    errors.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    errors.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    kind: _BY_NUMBER[kind.grpc_status] for kind in REFUSALS if kind.grpc_status is not None
 }
 
 
