@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from modelservice.v1 import model_service_pb2 as modelservice_dot_v1_dot_model__service__pb2
+from cloakrai.v1 import model_service_pb2 as cloakrai_dot_v1_dot_model__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in modelservice/v1/model_service_pb2_grpc.py depends on'
+        + ' but the generated code in cloakrai/v1/model_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -50,13 +50,13 @@ class ModelServiceStub:
         """
         self.ListModels = channel.unary_unary(
                 '/modelservice.v1.ModelService/ListModels',
-                request_serializer=modelservice_dot_v1_dot_model__service__pb2.ListModelsRequest.SerializeToString,
-                response_deserializer=modelservice_dot_v1_dot_model__service__pb2.ListModelsResponse.FromString,
+                request_serializer=cloakrai_dot_v1_dot_model__service__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=cloakrai_dot_v1_dot_model__service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/modelservice.v1.ModelService/GetModel',
-                request_serializer=modelservice_dot_v1_dot_model__service__pb2.GetModelRequest.SerializeToString,
-                response_deserializer=modelservice_dot_v1_dot_model__service__pb2.Model.FromString,
+                request_serializer=cloakrai_dot_v1_dot_model__service__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=cloakrai_dot_v1_dot_model__service__pb2.Model.FromString,
                 _registered_method=True)
 
 
@@ -107,13 +107,13 @@ def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
-                    request_deserializer=modelservice_dot_v1_dot_model__service__pb2.ListModelsRequest.FromString,
-                    response_serializer=modelservice_dot_v1_dot_model__service__pb2.ListModelsResponse.SerializeToString,
+                    request_deserializer=cloakrai_dot_v1_dot_model__service__pb2.ListModelsRequest.FromString,
+                    response_serializer=cloakrai_dot_v1_dot_model__service__pb2.ListModelsResponse.SerializeToString,
             ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
-                    request_deserializer=modelservice_dot_v1_dot_model__service__pb2.GetModelRequest.FromString,
-                    response_serializer=modelservice_dot_v1_dot_model__service__pb2.Model.SerializeToString,
+                    request_deserializer=cloakrai_dot_v1_dot_model__service__pb2.GetModelRequest.FromString,
+                    response_serializer=cloakrai_dot_v1_dot_model__service__pb2.Model.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -155,8 +155,8 @@ class ModelService:
             request,
             target,
             '/modelservice.v1.ModelService/ListModels',
-            modelservice_dot_v1_dot_model__service__pb2.ListModelsRequest.SerializeToString,
-            modelservice_dot_v1_dot_model__service__pb2.ListModelsResponse.FromString,
+            cloakrai_dot_v1_dot_model__service__pb2.ListModelsRequest.SerializeToString,
+            cloakrai_dot_v1_dot_model__service__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -182,8 +182,8 @@ class ModelService:
             request,
             target,
             '/modelservice.v1.ModelService/GetModel',
-            modelservice_dot_v1_dot_model__service__pb2.GetModelRequest.SerializeToString,
-            modelservice_dot_v1_dot_model__service__pb2.Model.FromString,
+            cloakrai_dot_v1_dot_model__service__pb2.GetModelRequest.SerializeToString,
+            cloakrai_dot_v1_dot_model__service__pb2.Model.FromString,
             options,
             channel_credentials,
             insecure,

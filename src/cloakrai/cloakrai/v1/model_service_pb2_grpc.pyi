@@ -16,9 +16,9 @@ and a reason from ErrorReason. Over HTTP the same failure is {"error": {"type": 
 the code is the reason in lower case.
 """
 
+from cloakrai.v1 import model_service_pb2 as _model_service_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
-from modelservice.v1 import model_service_pb2 as _model_service_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys

@@ -25,10 +25,10 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
-from cloakrai.v1 import model_service_pb2 as modelservice_dot_v1_dot_model__service__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'modelservice/rest/v1/rest_service.proto\x12\x14modelservice.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19google/protobuf/any.proto\x1a#modelservice/v1/model_service.proto\"\x83\x01\n\x0b\x45rrorStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\x12.\n\x05\x65rror\x18\x0f \x01(\x0b\x32\x1f.modelservice.rest.v1.ErrorBody\"8\n\tErrorBody\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t2\xcf\x01\n\x0bRestService\x12Z\n\nListModels\x12\".modelservice.v1.ListModelsRequest\x1a\x14.google.api.HttpBody\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/models\x12\x64\n\x08GetModel\x12 .modelservice.v1.GetModelRequest\x1a\x14.google.api.HttpBody\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/models/{model_id=**}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'modelservice/rest/v1/rest_service.proto\x12\x14modelservice.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19google/protobuf/any.proto\x1a\x1bgoogle/protobuf/empty.proto\"\x83\x01\n\x0b\x45rrorStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\x12.\n\x05\x65rror\x18\x0f \x01(\x0b\x32\x1f.modelservice.rest.v1.ErrorBody\"8\n\tErrorBody\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t2\xdb\x01\n\x0bRestService\x12\x63\n\nListModels\x12\x16.google.protobuf.Empty\x1a\x14.google.api.HttpBody\"\'\x82\xd3\xe4\x93\x02!\x12\n/v1/modelsZ\x13\x12\x11/openai/v1/models\x12g\n\x08GetModel\x12\x16.google.protobuf.Empty\x1a\x14.google.api.HttpBody\"-\x82\xd3\xe4\x93\x02\'\x12\r/v1/models/**Z\x16\x12\x14/openai/v1/models/**b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,13 +36,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'modelservice.rest.v1.rest_s
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RESTSERVICE'].methods_by_name['ListModels']._loaded_options = None
-  _globals['_RESTSERVICE'].methods_by_name['ListModels']._serialized_options = b'\202\323\344\223\002\014\022\n/v1/models'
+  _globals['_RESTSERVICE'].methods_by_name['ListModels']._serialized_options = b'\202\323\344\223\002!\022\n/v1/modelsZ\023\022\021/openai/v1/models'
   _globals['_RESTSERVICE'].methods_by_name['GetModel']._loaded_options = None
-  _globals['_RESTSERVICE'].methods_by_name['GetModel']._serialized_options = b'\202\323\344\223\002\032\022\030/v1/models/{model_id=**}'
-  _globals['_ERRORSTATUS']._serialized_start=187
-  _globals['_ERRORSTATUS']._serialized_end=318
-  _globals['_ERRORBODY']._serialized_start=320
-  _globals['_ERRORBODY']._serialized_end=376
-  _globals['_RESTSERVICE']._serialized_start=379
-  _globals['_RESTSERVICE']._serialized_end=586
+  _globals['_RESTSERVICE'].methods_by_name['GetModel']._serialized_options = b'\202\323\344\223\002\'\022\r/v1/models/**Z\026\022\024/openai/v1/models/**'
+  _globals['_ERRORSTATUS']._serialized_start=179
+  _globals['_ERRORSTATUS']._serialized_end=310
+  _globals['_ERRORBODY']._serialized_start=312
+  _globals['_ERRORBODY']._serialized_end=368
+  _globals['_RESTSERVICE']._serialized_start=371
+  _globals['_RESTSERVICE']._serialized_end=590
 # @@protoc_insertion_point(module_scope)
