@@ -13,6 +13,8 @@ from typing import Any
 
 import grpc
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,8 +37,6 @@ from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.harness import wait_until
 from tests.support.issuer import RULES, key_set, machine, member, public, sign
 from tests.support.ports import free_ports
