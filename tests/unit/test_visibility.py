@@ -231,7 +231,7 @@ class DeniesOne(DeniesAll):
 @pytest.fixture
 def decided_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Viewer]], None]:
     def decide(kind: type[Viewer]) -> None:
-        monkeypatch.setattr("modelservice.rpc.servicers.viewer", lambda principal, _: kind(principal.organization_id))
+        monkeypatch.setattr("modelservice.rpc.admission.viewer", lambda principal, _: kind(principal.organization_id))
         monkeypatch.setattr("modelservice.manage.explain.Viewer", kind)
 
     return decide
