@@ -125,7 +125,7 @@ def test_the_limits_are_envoys() -> None:
     assert "64 KB" == limits["request body or message"]
     seconds = settings["request_timeout"].removesuffix("s")
     assert f"{seconds} seconds" == limits["time to send the rest of a request through Envoy"]
-    assert "answers = 10000, bytes = 16777216" in text
+    assert "cache_answers = 10000, cache_bytes = 16777216" in text
     assert "caches up to 10,000 responses and 16 MB" in prose(DOCS / "operations.md")
 
 

@@ -114,7 +114,8 @@ class Settings(TokenSettings, TlsSettings):
     )
     rate_per_credential = Setting(
         parsers.between(int, 0, 1_000_000),
-        "Rate limit in Envoy per credential, for all addresses together. 0 disables the limit.",
+        "Rate limit in Envoy per credential, for all addresses together. Each of Envoy's threads may send as many "
+        "cached responses besides. 0 disables the limit.",
         default="200",
         unit="requests per second",
     )
@@ -152,8 +153,8 @@ class Settings(TokenSettings, TlsSettings):
     log_calls_per_second = Setting(
         parsers.between(int, 0, 100_000),
         "Limit of calls logged per second, one for successful and one for refused calls. The next line counts the "
-        "calls left out (`skipped`). An `internal_error` is always logged. Envoy's access log has every successful "
-        "call, and up to this number of other lines per second. 0 disables the limit.",
+        "calls left out (`skipped`). An `internal_error` is always logged. Envoy's access log has or counts every "
+        "successful call, and has up to this number of other lines per second. 0 disables the limit.",
         default="100",
     )
 
