@@ -67,6 +67,10 @@ class Refusal(Exception):  # noqa: N818  (an answer, not a defect)
         super().__init__(self.message)
 
 
+class NotReadyError(Exception):
+    """An answer needs more work than the thread may do that asks for it."""
+
+
 class ModelserviceError(Exception):
     """Base of every error for the operator. Its text is one line: what is wrong and what to do about it."""
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from rich.console import Console
 from rich.table import Table
 
@@ -20,8 +22,6 @@ from modelservice.manage.keys import create_key
 from modelservice.manage.maintenance import migrate
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.benchmark.surroundings import surroundings
 from tests.support.harness import Place, Process, channel, cpu
 

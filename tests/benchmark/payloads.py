@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from cloakrai.v1 import model_service_pb2 as pb
 
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key
 from modelservice.manage.maintenance import migrate
 from modelservice.manage.organizations import create_organization
-from cloakrai.v1 import model_service_pb2 as pb
 from tests.benchmark.population import Population, fill
 from tests.support.harness import Place, Process, channel, unary
 

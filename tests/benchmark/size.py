@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import update
@@ -30,8 +32,6 @@ from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
 from modelservice.store.tables import revisions
 from modelservice.telemetry import make_log
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.benchmark.population import Population, fill
 from tests.benchmark.stalls import Stalls
 from tests.support.harness import Place, Process, channel, cpu, memory, wait_until

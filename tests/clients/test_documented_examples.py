@@ -8,10 +8,10 @@ import sys
 from typing import get_args, get_type_hints
 
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
 
 from cloakrai import ModelFilters
 from modelservice.catalogue.query.order import FIELDS
-from cloakrai.v1 import model_service_pb2 as pb
 from tests.clients.asking import JAVASCRIPT, JavaScript, environment
 from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
 from tests.support.documents import TABLES

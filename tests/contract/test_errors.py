@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 import grpc
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
 from google.rpc.status_pb2 import Status
 
 from modelservice import errors
 from modelservice.auth import api_key
 from modelservice.rest.v1.rest_service_pb2 import ErrorStatus
 from modelservice.rpc.status import DETAILS_KEY, STATUS_CODES, status_of
-from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.calls import GET, LIST, Metadata, bearer, call, details, unknown_model
 from tests.support.harness import ROOT
 from tests.support.service import Service

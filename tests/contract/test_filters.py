@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 
 import grpc
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +22,6 @@ from modelservice.manage.keys import create_key
 from modelservice.manage.models import create_model
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.filters import ORDERS, expected
 from tests.support.harness import Place, Process, channel, wait_until
 from tests.support.service import Keys, prepare

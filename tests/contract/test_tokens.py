@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
 from openai import OpenAI
 
 from modelservice import errors
@@ -17,7 +18,6 @@ from modelservice.auth import api_key
 from modelservice.manage.clients import add_client, remove_client
 from modelservice.manage.models import create_model
 from modelservice.manage.organizations import create_organization
-from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.calls import GET, LIST, bearer, call, details
 from tests.support.harness import Place, Process, channel, unary, wait_until
 from tests.support.issuer import CLIENT, Claims, Issuer, machine, member, public, sign

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 
 from modelservice.domain.model import Model
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
 from modelservice.manage.keys import create_key
 from modelservice.manage.models import ModelRef, create_model, delete_model, update_model
 from modelservice.manage.organizations import create_organization, delete_organization
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.calls import bearer, call, details
 from tests.support.harness import Place, Process, Response, channel, wait_until
 from tests.support.service import prepare

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import grpc
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from cryptography import x509
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from modelservice.edge.probe import is_ready
 from modelservice.pem_files import PemFile
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.authority import EXPIRED, Issued, link, mount, rename, replace
 from tests.support.calls import bearer
 from tests.support.harness import DEADLINE, Place, Process, statistic, wait_until

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
-from modelservice.rpc.servicers import MODEL_SERVICE
+from modelservice.rpc.model_service import MODEL_SERVICE
 from tests.support.authority import EXPIRED, Authority, Issued, rename, replace
 from tests.support.envoy import envoy
 from tests.support.harness import Place, Process, wait_until

@@ -8,8 +8,8 @@ from typing import Any, Final
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 from modelservice import errors
+from modelservice.dialects.query_string import IGNORED
 from modelservice.errors import RefusalKind
-from modelservice.rpc.parameters import IGNORED
 from tests.support.filters import ORDERS, expected
 from tests.support.harness import Place
 

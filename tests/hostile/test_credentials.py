@@ -15,14 +15,14 @@ from typing import Any
 
 import grpc
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 
 from modelservice.auth import api_key
 from modelservice.auth.authenticate import authenticate
 from modelservice.domain.principal import MODELS_READ, ApiKey
 from modelservice.errors import INVALID_API_KEY, Refusal
 from modelservice.manage.models import ModelRef, create_model, update_model
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.harness import DEADLINE, Place, Process, channel, wait_until
 from tests.support.issuer import Issuer, member, sign
 from tests.support.service import Service, prepare

@@ -6,11 +6,11 @@ from typing import Any
 
 import grpc
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from modelservice.rpc.status import DETAILS_KEY
-from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.harness import channel, unary
 
 GET = "/modelservice.v1.ModelService/GetModel"

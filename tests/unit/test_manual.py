@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cloakrai.v1 import model_service_pb2 as pb
 
 from manual.pages import with_tables
 from modelservice.config import SETTINGS
-from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.harness import ROOT
 from tests.support.manual import DOCS, PAGES, README, anchors, links, page, prose, rows
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +23,6 @@ from modelservice.catalogue.query.order import FIELDS, Order
 from modelservice.catalogue.query.page_token import seal, unseal
 from modelservice.catalogue.rendering import Entry, render_entry
 from modelservice.errors import INVALID_REQUEST, Refusal
-from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.models import model
 
 ORDERS = ["", *FIELDS, *(f"{field} desc" for field in FIELDS)]

@@ -13,6 +13,8 @@ from typing import Any
 
 import grpc
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,8 +37,6 @@ from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
 from modelservice.telemetry import LineBudget, make_log
 from modelservice.telemetry.metrics import Metrics
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.harness import wait_until
 from tests.support.issuer import RULES, key_set, machine, member, public, sign
 from tests.support.ports import free_ports
@@ -231,7 +231,7 @@ class DeniesOne(DeniesAll):
 @pytest.fixture
 def decided_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Viewer]], None]:
     def decide(kind: type[Viewer]) -> None:
-        monkeypatch.setattr("modelservice.rpc.servicers.viewer", lambda principal, _: kind(principal.organization_id))
+        monkeypatch.setattr("modelservice.rpc.admission.viewer", lambda principal, _: kind(principal.organization_id))
         monkeypatch.setattr("modelservice.manage.explain.Viewer", kind)
 
     return decide

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol, TypeAlias
 
 from modelservice.auth import api_key
-from modelservice.auth.token import TokenVerifier, looks_like_token
+from modelservice.auth.token import Bearer, looks_like_token
 from modelservice.domain.principal import ApiKey, Client, Principal
 from modelservice.errors import INVALID_API_KEY, Refusal
 
 # Compared if the key is unknown, so that the check takes as long as for a known one.
 _NO_DIGEST: Final = bytes(32)
+
+
+Verify: TypeAlias = Callable[[str, float], Bearer]
 
 
 class _Callers(Protocol):
@@ -25,15 +28,13 @@ class _Callers(Protocol):
     def clients(self) -> Mapping[str, Client]: ...
 
 
-def authenticate(
-    authorization: Sequence[object], callers: _Callers, tokens: TokenVerifier | None, now: float
-) -> Principal:
+def authenticate(authorization: Sequence[object], callers: _Callers, verify: Verify | None, now: float) -> Principal:
     """Returns the caller that presents a credential.
 
     Args:
         authorization: Every value of the metadata `authorization`.
         callers: Known keys and machines.
-        tokens: Verifies tokens; None rejects them.
+        verify: Verifies tokens at a time (`TokenVerifier.verify`); None rejects them.
         now: In Unix seconds.
 
     Raises:
@@ -44,8 +45,8 @@ def authenticate(
     presented = api_key.parse(credential)
     if presented:
         return _owner(presented, callers.keys, now)
-    if tokens and looks_like_token(credential):
-        return _bearer(credential, callers.clients, tokens, now)
+    if verify and looks_like_token(credential):
+        return _bearer(verify(credential, now), callers.clients)
     raise Refusal(INVALID_API_KEY)
 
 
@@ -65,8 +66,7 @@ def _owner(presented: api_key.PresentedKey, keys: Mapping[str, ApiKey], now: flo
     return Principal(key.organization_id, key.scopes, key_id=key.id)
 
 
-def _bearer(token: str, clients: Mapping[str, Client], tokens: TokenVerifier, now: float) -> Principal:
-    bearer = tokens.verify(token, now)
+def _bearer(bearer: Bearer, clients: Mapping[str, Client]) -> Principal:
     organization_id = bearer.organization_id
     if bearer.machine and bearer.subject in clients:
         organization_id = clients[bearer.subject].organization_id

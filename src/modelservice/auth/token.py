@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from modelservice.auth.jwks import KeySet
 from modelservice.domain.principal import MODELS_READ
 from modelservice.domain.values import is_organization_id, is_subject
-from modelservice.errors import INVALID_TOKEN, UNAVAILABLE, Refusal
+from modelservice.errors import INVALID_TOKEN, UNAVAILABLE, NotReadyError, Refusal
 
 # A compact JWS: header, claims, signature, which is empty with `alg: none`.
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
@@ -121,13 +121,33 @@ class TokenVerifier:
         Raises:
             Refusal: `INVALID_TOKEN`: any fault of the token; `UNAVAILABLE`: no issuer keys.
         """
-        if len(token) > LENGTH_MAX:
-            raise _refused("too long")
+        (place, digest), keys = _digests(token), self._usable_keys()
+        bearer = self._recall(place, digest, keys, now)
+        if bearer is None:
+            bearer = _bearer(self._claims(token, keys), self._rules)
+            with self._lock:
+                self._remembered[place] = _Verified(digest, keys, bearer)
+        return bearer
+
+    def recall(self, token: str, now: float) -> Bearer:
+        """Returns the same for a token that is verified already.
+
+        Raises:
+            NotReadyError: It must be verified.
+            Refusal: As `verify`.
+        """
+        bearer = self._recall(*_digests(token), self._usable_keys(), now)
+        if bearer is None:
+            raise NotReadyError
+        return bearer
+
+    def _usable_keys(self) -> KeySet:
         keys = self._keys.current
         if keys is None:
             raise Refusal(UNAVAILABLE, reason="issuer keys unavailable")
-        digest = hashlib.sha256(token.encode()).digest()
-        place = hashlib.sha256(token.rpartition(".")[0].encode()).digest()
+        return keys
+
+    def _recall(self, place: bytes, digest: bytes, keys: KeySet, now: float) -> Bearer | None:
         with self._lock:
             found = self._remembered.get(place)
         if (
@@ -137,10 +157,7 @@ class TokenVerifier:
             and now < found.bearer.expires + self._rules.leeway
         ):
             return found.bearer
-        bearer = _bearer(self._claims(token, keys), self._rules)
-        with self._lock:
-            self._remembered[place] = _Verified(digest, keys, bearer)
-        return bearer
+        return None
 
     def _claims(self, token: str, keys: KeySet) -> dict[str, Any]:
         try:
@@ -201,6 +218,13 @@ def _roles(claims: Mapping[str, Any]) -> list[Any]:
     session = claims.get(_SESSION)
     listed = (session.get("roles") if isinstance(session, dict) else None, claims.get("roles"))
     return [role for roles in listed if isinstance(roles, list) for role in roles]
+
+
+def _digests(token: str) -> tuple[bytes, bytes]:
+    """Returns the digests of a token's signed part, and of all of it."""
+    if len(token) > LENGTH_MAX:
+        raise _refused("too long")
+    return hashlib.sha256(token.rpartition(".")[0].encode()).digest(), hashlib.sha256(token.encode()).digest()
 
 
 def _refused(reason: str) -> Refusal:

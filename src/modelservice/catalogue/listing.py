@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from cloakrai.v1 import model_service_pb2 as pb
+
 from modelservice.catalogue.query.order import Order
 from modelservice.catalogue.rendering import COMPRESSION, Answer, Entry, make_answer, serialize
-from cloakrai.v1 import model_service_pb2 as pb
 
 # Models in a piece: compressed in less than a millisecond, and long enough for gzip, whose window is 32 KB.
 _PIECE: Final = 128

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from cloakrai.v1 import model_service_pb2 as pb
 from google.protobuf.struct_pb2 import NULL_VALUE, Value
 
 from modelservice.domain.model import Model
-from cloakrai.v1 import model_service_pb2 as pb
 
 _EVERYBODY: Final = "*"
 

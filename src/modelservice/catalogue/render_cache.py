@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Sized
 from typing import Any, Final, TypeVar
 
 from cachetools import LRUCache
+
+from modelservice.errors import NotReadyError
 
 # In bytes: some 20,000 models of organizations with all their answers.
 BYTES_MAX: Final = 64 * 1024 * 1024
@@ -30,7 +33,14 @@ class RenderedCache:
         self._items: LRUCache[object, tuple[tuple[Any, ...], Any]] = LRUCache(
             bytes_max, getsizeof=lambda item: len(item[1]) + _OVERHEAD
         )
+        self._makes = True
         self._failed: LRUCache[object, tuple[Any, ...]] = LRUCache(_FAILURES_MAX)
+
+    def ready_only(self) -> RenderedCache:
+        """Returns a view of this cache that makes no item."""
+        view = copy.copy(self)
+        view._makes = False  # noqa: SLF001
+        return view
 
     @property
     def failed(self) -> list[tuple[object, tuple[object, ...]]]:
@@ -45,12 +55,15 @@ class RenderedCache:
             key: The key.
             made_from: The objects that the item depends on, compared by identity.
             make: Makes the item.
+
+        Raises:
+            NotReadyError: It must be made, and this is a view (`ready_only`).
         """
-        with self._lock:
-            found = self._items.get(key)
-        if found and _same(found[0], made_from):
-            kept: T = found[1]
+        kept: T | None = self._find(key, made_from)
+        if kept is not None:
             return kept
+        if not self._makes:
+            raise NotReadyError
         made = make()
         if len(made) + _OVERHEAD <= self._items.maxsize:
             with self._lock:
@@ -65,7 +78,7 @@ class RenderedCache:
             return None
         try:
             made = self.get(key, made_from, make)
-        except MemoryError:
+        except (MemoryError, NotReadyError):
             raise
         except Exception:  # noqa: BLE001  (the refresher logs the row, and `modelservice check` says why)
             with self._lock:
@@ -75,6 +88,11 @@ class RenderedCache:
             with self._lock:
                 self._failed.pop(key, None)
         return made
+
+    def _find(self, key: object, made_from: tuple[object, ...]) -> Any:  # noqa: ANN401  (what was made for the key)
+        with self._lock:
+            found = self._items.get(key)
+        return found[1] if found and _same(found[0], made_from) else None
 
 
 def _same(some: tuple[object, ...], others: tuple[object, ...]) -> bool:

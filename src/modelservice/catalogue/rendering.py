@@ -9,9 +9,10 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cloakrai.v1 import model_service_pb2 as pb
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -20,7 +21,6 @@ from google.protobuf.wrappers_pb2 import UInt32Value
 from modelservice.catalogue.messages import full_model, listed_model
 from modelservice.domain.model import Model
 from modelservice.domain.values import EXACT_INTEGER_MAX
-from cloakrai.v1 import model_service_pb2 as pb
 
 # Envoy turns the type, the entity tag and the encoding into HTTP headers (edge/micro_cache.lua). As metadata instead of
 # parameters of the type, they cost the server a fifth more.
@@ -65,6 +65,7 @@ class Entry:
         json_element: The same in JSON.
         digest: SHA-256 of `json_element`.
         words: Name, display name and description, casefolded, for searches.
+        shapes: Its list element in other dialects, by their names, made on first use. Too small to count.
     """
 
     model: Model
@@ -73,6 +74,7 @@ class Entry:
     json_element: bytes
     digest: bytes
     words: str
+    shapes: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.get) + len(self.element) + len(self.json_element) + len(self.words)
@@ -127,11 +129,15 @@ def serialize(message: Message) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
+def to_json(value: object) -> bytes:
+    """Renders a value as JSON without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
 def _json(message: Message) -> bytes:
     # The documents show false and empty fields.
     fields = MessageToDict(message, always_print_fields_with_no_presence=True)
-    ordered = _in_wire_order(fields, message.DESCRIPTOR)
-    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return to_json(_in_wire_order(fields, message.DESCRIPTOR))
 
 
 def _in_wire_order(value: Any, kind: Any) -> Any:  # noqa: ANN401  (any JSON; protobuf has two classes of descriptors)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, TypeVar
 from uuid import UUID
+
+from cloakrai.v1 import model_service_pb2 as pb
 
 from modelservice.auth.authorize import Viewer
 from modelservice.catalogue.listing import Listing
@@ -19,9 +21,8 @@ from modelservice.domain.inheritance import inherit
 from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
 from modelservice.domain.values import is_model_name, is_uuid
-from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, Refusal
+from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, NotReadyError, Refusal
 from modelservice.store.changes import ORGANIZATION_MODELS, SYSTEM_MODELS, Changes, Revision
-from cloakrai.v1 import model_service_pb2 as pb
 
 _ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, digits and . _ : @ / -"
 _NO_PARENT: Final = "parent_id: the parent is missing or left out"
@@ -106,14 +107,37 @@ class Snapshot:
             Refusal: `INVALID_REQUEST`: neither a UUID nor a possible name; `MODEL_NOT_FOUND`: the model does not exist
                 or is invisible to the caller, with the same message.
         """
-        entry = self._find(model_id, viewer)
-        if entry is None:
-            raise Refusal(MODEL_NOT_FOUND, f"The model '{model_id}' does not exist")
-        return entry.get
+        return self._entry_of(model_id, viewer).get
+
+    def list_in(self, dialect: str, viewer: Viewer, render: Callable[[Sequence[Entry]], Answer]) -> Answer:
+        """Returns the list in another dialect, rendered on its first read.
+
+        Args:
+            dialect: Its name.
+            viewer: The caller.
+            render: Renders the models that the caller sees.
+        """
+
+        def make() -> Answer:
+            visible = [entry for entry in self.names.values() if viewer.may_see(entry.model)]
+            return render([entry for entry in (*visible, *self._own(viewer)) if entry.model.enabled])
+
+        return self.rendered.get((dialect, viewer), (self.listing, *self._groups(viewer)), make)
+
+    def get_in(self, dialect: str, model_id: str, viewer: Viewer, render: Callable[[Entry], Answer]) -> Answer:
+        """Returns a model in another dialect, rendered on its first read, and raises what `get` raises."""
+        entry = self._entry_of(model_id, viewer)
+        return self.rendered.get((dialect, entry.model.id), (entry,), lambda: render(entry))
 
     def contents(self) -> tuple[object, ...]:
         """Returns all keys, clients and models."""
         return (*self.keys.values(), *self.clients.values(), *self.records.values(), *self.entries.values())
+
+    def _entry_of(self, model_id: str, viewer: Viewer) -> Entry:
+        entry = self._find(model_id, viewer)
+        if entry is None:
+            raise Refusal(MODEL_NOT_FOUND, f"The model '{model_id}' does not exist")
+        return entry
 
     def _find(self, model_id: str, viewer: Viewer) -> Entry | None:
         entry = self.names.get(model_id)
@@ -127,7 +151,7 @@ class Snapshot:
             if entry and viewer.may_see(entry.model):
                 return entry
         else:
-            raise Refusal(INVALID_REQUEST, _ID_RULE)
+            raise Refusal(INVALID_REQUEST, _ID_RULE, parameter="model_id")
         return self._entry(own, viewer) if own else None
 
     def _groups(self, viewer: Viewer) -> Sequence[Owned]:
@@ -147,6 +171,21 @@ class Snapshot:
         return self.rendered.get_if_possible(
             model.id, (model, parent), lambda: render_entry(inherit(model, parent.model))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadySnapshot(Snapshot):
+    """A snapshot that does no work: it raises a `NotReadyError` in the place of an answer that must be made first."""
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> ReadySnapshot:
+        """Returns the ready answers of a snapshot."""
+        parts = {field.name: getattr(snapshot, field.name) for field in fields(Snapshot)}
+        return cls(**(parts | {"rendered": snapshot.rendered.ready_only()}))
+
+    def choose(self, request: pb.ListModelsRequest, viewer: Viewer) -> FilteredList:  # noqa: ARG002
+        """Raises a `NotReadyError`."""
+        raise NotReadyError
 
 
 def advance(

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from modelservice.errors import INVALID_REQUEST, NOT_FOUND, Refusal
+from modelservice.errors import NOT_FOUND, Refusal
 
 
 class Resource(Enum):
@@ -40,7 +40,7 @@ class Address(NamedTuple):
     Attributes:
         dialect: The dialect's name.
         resource: What the path names.
-        model_id: The decoded id of the model; empty for the list.
+        model_id: The decoded id of the model; empty for the list. Bytes that are not UTF-8 are U+FFFD, which no id has.
         query: Everything behind the first question mark, not decoded.
     """
 
@@ -62,21 +62,5 @@ def read_address(original_path: str) -> Address:
         if path == collection:
             return Address(dialect, Resource.LIST, "", query)
         if path.startswith(collection + "/"):
-            return Address(dialect, Resource.MODEL, path[len(collection) + 1 :], query)
+            return Address(dialect, Resource.MODEL, unquote(path[len(collection) + 1 :]), query)
     raise Refusal(NOT_FOUND)
-
-
-def decoded(text: str, name: str) -> str:
-    """Decodes percent-escapes of a path.
-
-    Args:
-        text: The text.
-        name: What it is, for the message.
-
-    Raises:
-        Refusal: `INVALID_REQUEST`: the result is not UTF-8.
-    """
-    try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        raise Refusal(INVALID_REQUEST, f"{name}: must be UTF-8", parameter=name) from None

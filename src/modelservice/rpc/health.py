@@ -17,9 +17,10 @@ from grpc_health.v1 import health_pb2
 from structlog.typing import FilteringBoundLogger
 
 from modelservice.errors import UNAVAILABLE, UNKNOWN_SERVICE, Refusal
-from modelservice.rpc.boundary import Boundary, Call
+from modelservice.rpc.boundary import Boundary
+from modelservice.rpc.call import Call
 from modelservice.rpc.message_deadline import MessageDeadline
-from modelservice.rpc.servicers import MODEL_SERVICE
+from modelservice.rpc.model_service import MODEL_SERVICE
 
 HEALTH_SERVICE: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 # Concurrent Watch streams, each with its own thread. Clients that are refused can use Check.
@@ -119,13 +120,13 @@ class Health:
         return message
 
     def _watch(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        call = Call(requests, context, self._deadline)
+        call = Call(partial(self._deadline.receive, requests, context))
         refusal: Refusal | None = None
         if not self._slots.acquire(blocking=False):
             refusal = Refusal(UNAVAILABLE, "Too many watchers")
         else:
             try:
-                call.read_headers()
+                call.read_headers(context.invocation_metadata())
                 service = call.receive(health_pb2.HealthCheckRequest).service
                 yield from self._statuses(service, context)
             except Exception as error:  # noqa: BLE001

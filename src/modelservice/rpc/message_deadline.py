@@ -17,6 +17,7 @@ import grpc
 from structlog.typing import FilteringBoundLogger
 
 from modelservice.background import Task
+from modelservice.errors import TIMEOUT, Refusal
 
 # In seconds after the headers. Clients send both at once.
 _DEADLINE: Final = 1.0
@@ -42,7 +43,18 @@ class MessageDeadline:
         self.task.start()
 
     def receive(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes | None:
-        """Returns the call's message, or None if the caller sent none or the call has ended."""
+        """Returns the call's message, or None if the caller sent none or the call has ended.
+
+        Raises:
+            Refusal: `TIMEOUT`: the call's own deadline has passed.
+        """
+        message = self._next(requests, context)
+        remaining = context.time_remaining()
+        if remaining is not None and remaining <= 0:
+            raise Refusal(TIMEOUT)
+        return message
+
+    def _next(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes | None:
         with self._lock:
             self._waiting[context] = time.monotonic()
             if len(self._waiting) > self._crowd:

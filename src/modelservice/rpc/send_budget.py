@@ -17,7 +17,7 @@ import grpc
 from modelservice.errors import RATE_LIMITED, Refusal
 
 # In bytes. Shorter answers are free: the number of concurrent calls is bounded (rpc.server).
-_LONG: Final = 64 * 1024
+LONG: Final = 64 * 1024
 # In bytes: the least that a long answer counts, because it also occupies a call.
 _COUNTED_MIN: Final = 1024 * 1024
 # In bytes: the budget of all callers, and of one.
@@ -55,7 +55,7 @@ class SendBudget:
         Raises:
             Refusal: `RATE_LIMITED`: the budget is used up.
         """
-        if size < _LONG:
+        if size < LONG:
             return
         size = max(size, _COUNTED_MIN)
         with self._room:

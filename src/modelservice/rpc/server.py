@@ -11,10 +11,12 @@ from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
 from modelservice.auth.token import TokenVerifier
+from modelservice.rpc.admission import Answers
 from modelservice.rpc.boundary import Boundary
 from modelservice.rpc.health import HEALTH_SERVICE, Health
 from modelservice.rpc.message_deadline import MessageDeadline
-from modelservice.rpc.servicers import MODEL_SERVICE, Answers, UnknownMethods, service_handlers
+from modelservice.rpc.model_service import MODEL_SERVICE, UnknownMethods, model_service
+from modelservice.rpc.rest_service import RestService
 from modelservice.rpc.tls_certificates import ServerCertificate
 from modelservice.telemetry import LineBudget
 from modelservice.telemetry.metrics import Metrics
@@ -70,7 +72,11 @@ class Server:
         self.health = Health(boundary, deadline, log)
         threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self._server = grpc.server(threads, options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_MAX)
-        handlers = [*service_handlers(catalogue, tokens, boundary), self.health.handlers()]
+        handlers = [
+            RestService(catalogue, tokens, boundary),
+            model_service(catalogue, tokens, boundary),
+            self.health.handlers(),
+        ]
         self._server.add_generic_rpc_handlers(handlers)
         if reflection_enabled:
             names = (MODEL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)

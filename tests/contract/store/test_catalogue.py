@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
 from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import Engine, event
 
@@ -29,7 +30,6 @@ from modelservice.store.access import Access
 from modelservice.store.changes import Changes, Revision, read_changes
 from modelservice.store.database import Database
 from modelservice.telemetry import make_log
-from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.harness import wait_until
 from tests.support.models import entry, model
 

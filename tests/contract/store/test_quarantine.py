@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from cloakrai.v1 import model_service_pb2 as pb
 
 from modelservice.auth.authenticate import authenticate
 from modelservice.auth.authorize import Viewer
@@ -29,7 +30,6 @@ from modelservice.store.access import Access
 from modelservice.store.changes import HELD, read_changes
 from modelservice.store.database import Database
 from modelservice.telemetry import make_log
-from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.harness import wait_until
 from tests.support.models import entry
 from tests.support.poison import poison

@@ -10,10 +10,11 @@ from functools import cached_property
 from itertools import islice
 from typing import Final
 
+from cloakrai.v1 import model_service_pb2 as pb
+
 from modelservice.catalogue.listing import HEAD, MESSAGE_HEAD, Listing
 from modelservice.catalogue.query.list_query import Query
 from modelservice.catalogue.rendering import COMPRESSED_MIN, GZIP, Entry, http_body_head, serialize
-from cloakrai.v1 import model_service_pb2 as pb
 
 # Lists of one request are compressed at the fastest level, and beyond this not at all: compressing would cost more than
 # selecting. In bytes of JSON: some 250 models.

@@ -15,6 +15,8 @@ VALUES_MAX: Final = 20
 OWNER_CHARACTERS_MAX: Final = 256
 WORDS_MAX: Final = 8
 WORDS_CHARACTERS_MAX: Final = 256
+# The bound of the field.
+UINT32_MAX: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ FILTERS: Final = (
     Filter("pii_redaction_supported", _FLAG, bool,
            lambda wanted, models: (one for one in models if one.model.pii_redaction_supported is wanted)),
     # 0 means unknown, which passes no bound.
-    Filter("min_context_window", "a whole number from 0", int,
+    Filter("min_context_window", f"a whole number from 0 to {UINT32_MAX}", int,
            lambda least, models: (one for one in models if least <= one.model.context_window != 0)),
     Filter("max_cost_per_1k_tokens", "a number from 0", _price,
            lambda most, models: (one for one in models if (cost := one.model.cost_per_1k_tokens) is not None

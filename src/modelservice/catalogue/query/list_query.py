@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cloakrai.v1 import model_service_pb2 as pb
+
 from modelservice.auth.authorize import Viewer
 from modelservice.catalogue.query.filters import FILTERS
 from modelservice.catalogue.query.order import FIELDS, Key, Order
@@ -15,9 +17,18 @@ from modelservice.catalogue.query.page_token import seal, unseal
 from modelservice.catalogue.rendering import Entry
 from modelservice.domain.values import canonical_json
 from modelservice.errors import INVALID_REQUEST, Refusal
-from cloakrai.v1 import model_service_pb2 as pb
 
 PAGE_SIZE_MAX: Final = 1_000
+# The bound of the field.
+_INT32_MAX: Final = 2**31 - 1
+
+# What the fields of a request take, as error messages state it.
+TAKES: Final[Mapping[str, str]] = {
+    **{one.name: one.takes for one in FILTERS},
+    "order_by": f"one of {', '.join(FIELDS)}, or one of them with ' desc'",
+    "page_size": f"a whole number from 0 to {_INT32_MAX}; more than {PAGE_SIZE_MAX} means {PAGE_SIZE_MAX}",
+    "page_token": "the next_page_token of the previous page, with the same parameters and caller",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,11 @@ class Query:
         return seal(self.binding, json.dumps(last, ensure_ascii=False, separators=(",", ":")))
 
 
+def invalid(field: str) -> Refusal:
+    """Returns the refusal of a field whose value is not what the field takes."""
+    return Refusal(INVALID_REQUEST, f"{field}: must be {TAKES[field]}", parameter=field)
+
+
 def _filters(request: pb.ListModelsRequest) -> dict[str, Any]:
     values = {field.name: value for field, value in request.ListFields()}
     found = {}
@@ -85,7 +101,7 @@ def _filters(request: pb.ListModelsRequest) -> dict[str, Any]:
             try:
                 found[one.name] = one.read(values[one.name])
             except ValueError:
-                raise _invalid(one.name, one.takes) from None
+                raise invalid(one.name) from None
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -93,22 +109,17 @@ def _place(token: str, order: Order, binding: bytes) -> Key:
     try:
         return order.read_key(unseal(binding, token))
     except (ValueError, OverflowError, RecursionError):
-        takes = "the next_page_token of the previous page, with the same parameters and caller"
-        raise _invalid("page_token", takes) from None
+        raise invalid("page_token") from None
 
 
 def _order(text: str) -> Order:
     try:
         return Order.of(text)
     except ValueError:
-        raise _invalid("order_by", f"one of {', '.join(FIELDS)}, or one of them with ' desc'") from None
+        raise invalid("order_by") from None
 
 
 def _page_size(size: int) -> int | None:
     if size < 0:
-        raise _invalid("page_size", f"a whole number from 0; more than {PAGE_SIZE_MAX} means {PAGE_SIZE_MAX}")
+        raise invalid("page_size")
     return min(size, PAGE_SIZE_MAX) or None
-
-
-def _invalid(field: str, takes: str) -> Refusal:
-    return Refusal(INVALID_REQUEST, f"{field}: must be {takes}")

@@ -1,0 +1,29 @@
+"""The two published documents. The catalogue is rendered in this dialect, so its answers are ready."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from modelservice.auth.authorize import Viewer
+from modelservice.catalogue.snapshot import Snapshot
+from modelservice.dialects import paths
+from modelservice.dialects.dialect import Dialect, RestAnswer
+from modelservice.dialects.query_string import read_list_request, refuse_parameters
+from modelservice.errors import Refusal
+
+
+def _list_models(snapshot: Snapshot, viewer: Viewer, query: str) -> RestAnswer:
+    request = read_list_request(query)
+    return snapshot.choose(request, viewer) if request.ListFields() else snapshot.list(viewer)
+
+
+def _get_model(snapshot: Snapshot, viewer: Viewer, model_id: str, query: str) -> RestAnswer:
+    refuse_parameters(query)
+    return snapshot.get(model_id, viewer)
+
+
+def _error(refusal: Refusal) -> object:
+    return {"error": {"type": refusal.kind.type, "message": refusal.message, "code": refusal.kind.code}}
+
+
+DOCUMENTS: Final = Dialect(paths.DOCUMENTS, _list_models, _get_model, _error)
