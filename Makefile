@@ -129,7 +129,7 @@ buf: $(IMAGE)
 # --- Packages -------------------------------------------------------------------------------------------------------
 
 .PHONY: dist
-dist: $(VENV)/tests-installed ## Build the sdist and the wheel, check them, and run the wheel in an empty environment
+dist: $(VENV)/tests-installed ## Build sdists and wheels of service and client, check them, and run the wheels in an empty environment
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build -t sdist -t wheel
 	@cd src/cloakrai && ../../$(BIN)/python -m hatchling build -t sdist -t wheel -d ../../dist
@@ -137,7 +137,9 @@ dist: $(VENV)/tests-installed ## Build the sdist and the wheel, check them, and 
 	@rm -rf $(VENV)/dist && $(BIN)/python -m venv $(VENV)/dist
 	@$(VENV)/dist/bin/$(PIP_INSTALL) --require-hashes -r $(VENV)/requirements.lock
 	@$(VENV)/dist/bin/$(PIP_INSTALL) --no-deps dist/*.whl
+	@$(VENV)/dist/bin/python -m pip --disable-pip-version-check check
 	@cd $(VENV)/dist && bin/modelservice --version && MODELSERVICE_DATABASE_URL=sqlite:///dist.db bin/modelservice init
+	@$(VENV)/dist/bin/python -c 'import cloakrai.v1.model_service_pb2_grpc; print("cloakrai", cloakrai.__version__)'
 
 # --- Dependencies ---------------------------------------------------------------------------------------------------
 

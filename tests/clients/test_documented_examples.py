@@ -16,11 +16,11 @@ from tests.clients.asking import JAVASCRIPT, JavaScript, environment
 from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
 from tests.support.documents import TABLES
 from tests.support.harness import DEADLINE, ROOT
+from tests.support.manual import blocks
 from tests.support.service import Service
 
-
-def blocks(path: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / path).read_text(), re.MULTILINE | re.DOTALL)
+PYTHON_README = ROOT / "src/cloakrai/README.md"
+JAVASCRIPT_README = JAVASCRIPT / "README.md"
 
 
 def python(program: str, service: Service) -> str:
@@ -52,16 +52,16 @@ def test_the_javascript_example_prints_the_list(service: Service, javascript: Ja
 
 
 def test_the_readmes_begin_with_the_documents_examples() -> None:
-    assert PYTHON_EXAMPLE == blocks("src/cloakrai/README.md", "python")[0]
-    assert JAVASCRIPT_EXAMPLE == blocks("src/cloakrai-js/README.md", "js")[0]
+    assert PYTHON_EXAMPLE == blocks("python", PYTHON_README)[0]
+    assert JAVASCRIPT_EXAMPLE == blocks("js", JAVASCRIPT_README)[0]
 
 
-@pytest.mark.parametrize("program", blocks("src/cloakrai/README.md", "python"))
+@pytest.mark.parametrize("program", blocks("python", PYTHON_README))
 def test_the_python_readme_runs(service: Service, program: str) -> None:
     assert "gpt-4o" in python(program, service)
 
 
-@pytest.mark.parametrize("program", blocks("src/cloakrai-js/README.md", "js"))
+@pytest.mark.parametrize("program", blocks("js", JAVASCRIPT_README))
 def test_the_javascript_readme_runs(service: Service, javascript: JavaScript, program: str) -> None:
     assert "gpt-4o" in javascript.run(program, **settings(service))
 

@@ -16,6 +16,7 @@ from tests.clients.asking import JAVASCRIPT, environment
 from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
 from tests.support.documents import TABLES
 from tests.support.harness import ROOT
+from tests.support.manual import at, blocks
 from tests.support.service import Service
 
 IDS = [row[0] for row in TABLES]
@@ -65,16 +66,54 @@ def test_the_tarball_holds_code_types_readme_and_license(tmp_path: Path) -> None
     assert {"index.js", "index.d.ts", "package.json", "README.md", "LICENSE"} == names
 
 
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python in an environment that has the wheel, without its extra."""
+    folder = tmp_path_factory.mktemp("installed")
+    return installed(folder, str(wheel(folder)))
+
+
+def installed(folder: Path, requirement: str) -> Path:
+    run(sys.executable, "-m", "venv", folder / "empty", cwd=folder)
+    python = folder / "empty/bin/python"
+    run(python, "-m", "pip", "install", "--disable-pip-version-check", requirement, cwd=folder)
+    return python
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_wheel_runs_the_documented_example(service: Service, tmp_path: Path) -> None:
-    run(sys.executable, "-m", "venv", tmp_path / "empty", cwd=tmp_path)
-    python = tmp_path / "empty/bin/python"
-    run(python, "-m", "pip", "install", "--disable-pip-version-check", wheel(tmp_path), cwd=tmp_path)
-
+def test_the_wheel_runs_the_documented_example(service: Service, python: Path, tmp_path: Path) -> None:
     printed = run(python, "-c", PYTHON_EXAMPLE, cwd=tmp_path, **settings(service))
 
     assert ["id", *IDS] == [line.split()[0] for line in printed.splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_without_the_extra_there_is_no_grpc_and_the_error_says_how_to_get_it(python: Path, tmp_path: Path) -> None:
+    program = """
+import cloakrai
+
+try:
+    import cloakrai.v1
+except ImportError as error:
+    print(error)
+"""
+
+    printed = run(python, "-c", program, cwd=tmp_path)
+
+    assert "cloakrai.v1 needs the extra `grpc`: pip install 'cloakrai[grpc]'\n" == printed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_with_the_extra_the_readmes_grpc_program_runs(service: Service, tmp_path: Path) -> None:
+    (program,) = (block for block in blocks("python") if "cloakrai.v1" in block)
+    python = installed(tmp_path, f"{wheel(tmp_path)}[grpc]")
+
+    printed = run(python, "-c", at(service.place, program), cwd=tmp_path, KEY=service.keys.reader)
+
+    assert "Claude 3 Opus 200000\n" == printed
 
 
 @pytest.mark.slow

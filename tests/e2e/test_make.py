@@ -15,8 +15,9 @@ from tests.support.harness import ROOT
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The files that `make run` reads before anything of the project's own runs, and this virtual environment."""
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path)
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "src/cloakrai/pyproject.toml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 

@@ -16,14 +16,8 @@ import pytest
 
 from tests.support.catalogues import litellm_content, litellm_file, models_dev_file
 from tests.support.harness import DEADLINE, ROOT, Place, Process, wait_until
-from tests.support.manual import blocks
+from tests.support.manual import at, blocks
 from tests.support.service import Service
-
-
-def at(place: Place, text: str) -> str:
-    """Puts a place's addresses in the stead of the documented ones."""
-    return text.replace("127.0.0.1:8080", place.http).replace("127.0.0.1:50051", place.grpc)
-
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 # Each of them is run by a test.
