@@ -25,3 +25,9 @@ def installed_packages() -> Path:
 def path_with(packages: Path) -> str:
     """Returns a PATH on which Node.js, npx and the programs of the packages are found."""
     return os.pathsep.join((str(Path(sys.executable).parent), str(packages / ".bin"), os.environ["PATH"]))
+
+
+def node_18(packages: Path) -> Path:
+    """Returns the oldest Node.js that the JavaScript client supports, from the packages."""
+    (found,) = packages.glob("node-linux-*/bin/node")
+    return found
