@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import random
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from modelservice.catalogue.query.list_query import TAKES
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key
 from modelservice.manage.models import create_model
@@ -176,8 +176,8 @@ WRONG = [
     ("owned_by=" + "x" * 257, "owned_by: must be 1 to 256 characters, at most 20 of them"),
     ("max_cost_per_1k_tokens=-0.1", "max_cost_per_1k_tokens: must be a number from 0"),
     ("max_cost_per_1k_tokens=NaN", "max_cost_per_1k_tokens: must be a number from 0"),
-    ("max_cost_per_1k_tokens=0x1p3", "max_cost_per_1k_tokens: must be a decimal number"),
-    ("max_cost_per_1k_tokens=%30%5810", "max_cost_per_1k_tokens: must be a decimal number"),
+    ("max_cost_per_1k_tokens=0x1p3", "max_cost_per_1k_tokens: must be a number from 0"),
+    ("max_cost_per_1k_tokens=%30%5810", "max_cost_per_1k_tokens: must be a number from 0"),
     ("max_cost_per_1k_tokens=Infinity", "max_cost_per_1k_tokens: must be a number from 0"),
     *((f"encryption_supported={text}", "encryption_supported: must be true or false") for text in ("1", "yes", "TRUE")),
     ("q=" + "x" * 257, "q: must be at most 8 words, of 256 characters together"),
@@ -189,7 +189,7 @@ WRONG = [
         )
         for text in ("name", "id+asc", "id+desc+desc", "desc", "id++desc", "+id", "%0C", "ID", "created,id", "-created")
     ),
-    ("page_size=-1", "page_size: must be a whole number from 0; more than 1000 means 1000"),
+    ("page_size=-1", "page_size: must be a whole number from 0 to 2147483647; more than 1000 means 1000"),
     *(
         (
             f"page_token={token}",
@@ -226,23 +226,29 @@ def test_a_wrong_value_is_refused_over_grpc_too(world: World) -> None:
 
 
 UNTYPED = [
-    *("page_size=" + text for text in ("x", "", "2.5", "1e3", "2147483648", "-2147483649", "+5", "%00")),
-    *("min_context_window=" + text for text in ("-1", "abc", "", "4294967296", "1e5", "0x10")),
-    *("max_cost_per_1k_tokens=" + text for text in ("x", "", "1,5", "$1")),
+    *(
+        "page_size=" + text
+        for text in ("x", "", "2.5", "1e3", "2147483648", "-2147483649", "+5", "%2B5", "%00", "9" * 5000)
+    ),
+    *("min_context_window=" + text for text in ("-1", "abc", "", "4294967296", "1e5", "0x10", "%D9%A1")),
+    *("max_cost_per_1k_tokens=" + text for text in ("x", "", "1,5", "$1", "1_0", "1e999")),
     *("encryption_supported=" + text for text in ("maybe", "", "2")),
-    # Twice: what has no value when it is not given, the transcoder takes only once.
-    "min_context_window=1&min%5Fcontext_window=1",
 ]
 
 
-@pytest.mark.parametrize("query", UNTYPED)
-def test_what_is_not_of_a_parameters_type_is_refused_with_the_types_of_all(world: World, query: str) -> None:
+@pytest.mark.parametrize("query", UNTYPED, ids=lambda query: query[:40])
+def test_a_value_of_another_type_is_refused_with_what_its_parameter_takes(world: World, query: str) -> None:
     answer = world.place.rest(f"/v1/models?{query}", world.keys.reader)
 
-    assert (400, "invalid_request") == (answer.status, answer.json["error"]["code"])
-    names = re.sub(r"\([^)]*\)|[,;]", "", answer.json["error"]["message"].partition("Parameters: ")[2]).split()
-    # Every parameter that there is.
-    assert sorted(pb.ListModelsRequest.DESCRIPTOR.fields_by_name) == sorted(names)
+    name = query.partition("=")[0]
+    assert (400, f"{name}: must be {TAKES[name]}") == (answer.status, answer.json["error"]["message"])
+
+
+@pytest.mark.parametrize("name", sorted(pb.ListModelsRequest.DESCRIPTOR.fields_by_name))
+def test_a_value_that_is_not_utf_8_is_refused(world: World, name: str) -> None:
+    answer = world.place.rest(f"/v1/models?{name}=%FF", world.keys.reader)
+
+    assert (400, f"{name}: must be UTF-8") == (answer.status, answer.json["error"]["message"])
 
 
 @pytest.mark.parametrize("name", sorted(pb.ListModelsRequest.DESCRIPTOR.fields_by_name))
@@ -255,9 +261,6 @@ def test_only_what_is_repeatable_may_be_given_twice(world: World, name: str) -> 
 
     if field.is_repeated:
         assert 200 == answer.status
-    elif field.has_presence:
-        # Envoy's refusal, above.
-        assert (400, "invalid_request") == (answer.status, answer.json["error"]["code"])
     else:
         assert (400, f"{name}: must be given once") == (answer.status, answer.json["error"]["message"])
 
@@ -272,9 +275,8 @@ def test_a_parameter_without_a_value_is_refused(world: World, name: str) -> None
 def test_get_takes_none_of_them(world: World) -> None:
     answer = world.place.rest("/v1/models/gpt-4o?capability=reasoning", world.keys.reader)
 
-    assert (
-        "Unknown query parameter: capability. Accepted: client_version, limit, user" == answer.json["error"]["message"]
-    )
+    accepted = "_, after, api-version, client_version, limit, order, user"
+    assert f"Unknown query parameter: capability. Accepted: {accepted}" == answer.json["error"]["message"]
 
 
 def test_filters_tell_nobody_of_models_that_are_not_theirs(world: World) -> None:

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from modelservice.domain.principal import MODELS_READ_ANY
 from modelservice.domain.text import printable
 from modelservice.domain.values import EXACT_INTEGER_MAX, UINT32_MAX
+from modelservice.manage.keys import create_key
 from modelservice.manage.models import create_model
 from modelservice.manage.system_catalogue import import_catalogue
 from tests.support.harness import Place, Process, wait_until
@@ -125,12 +127,26 @@ def test_some_models(both: tuple[Place, Place, Keys], query: str) -> None:
     assert ("page_size" in query) == ("next_page_token" in same(both, f"/v1/models?{query}"))
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["/v1/models/none", "/v1/models/%zz", "/v1/models?model_id=x", "/v1/models/gpt-4o?model%5Fid=x", "/v1/x"],
-)
+@pytest.mark.parametrize("target", ["/v1/models/none", "/v1/models/%zz", "/v1/models?page_token=x", "/v1/x"])
 def test_refusals(both: tuple[Place, Place, Keys], target: str) -> None:
     assert "error" in same(both, target)
+
+
+def test_the_transcoder_ignores_what_it_does_not_know(both: tuple[Place, Place, Keys]) -> None:
+    _, printed, keys = both
+
+    assert 200 == printed.rest("/v1/models?nonsense=1", keys.reader).status
+
+
+def test_the_transcoder_takes_the_models_id_from_the_query_but_shows_no_model_of_others(
+    both: tuple[Place, Place, Keys],
+) -> None:
+    _, printed, keys = both
+
+    assert "claude-3-opus" == printed.rest("/v1/models/gpt-4o?model_id=claude-3-opus", keys.reader).json["modelName"]
+    other = create_key(printed.database_url, "test", None, scopes={MODELS_READ_ANY}).text
+    wait_until(lambda: 200 == printed.rest("/v1/models", other).status, "the key works")
+    assert 404 == printed.rest("/v1/models/gpt-4o?model_id=own/bot", other).status
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -186,7 +186,7 @@ def _value(name: str, texts: list[str]) -> Any:
             found = text
         case "max_cost_per_1k_tokens" if _DECIMAL.fullmatch(text) and 0 <= float(text) < float("inf"):
             found = float(text)
-        case "min_context_window" | "page_size" if re.fullmatch(r"\+?[0-9]+", text):
+        case "min_context_window" | "page_size" if re.fullmatch(r"[0-9]+", text):
             found = int(text) if int(text) < (2**31 if name == "page_size" else 2**32) else None
         case "encryption_supported" | "pii_redaction_supported":
             found = {"true": True, "false": False}.get(text)

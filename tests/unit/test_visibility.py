@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from hypothesis import strategies as st
 from modelservice.auth.authorize import Viewer
 from modelservice.auth.issuer_keys import IssuerKeys
 from modelservice.auth.token import TokenVerifier
-from modelservice.catalogue.refresher import Catalogue
+from modelservice.dialects.paths import PATHS
 from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
 from modelservice.manage.clients import add_client
@@ -31,15 +29,9 @@ from modelservice.manage.maintenance import migrate
 from modelservice.manage.models import ModelRef, create_model, update_model
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
-from modelservice.rpc.server import Server
-from modelservice.store.access import Access
-from modelservice.store.changes import read_changes
-from modelservice.store.database import Database
-from modelservice.telemetry import LineBudget, make_log
-from modelservice.telemetry.metrics import Metrics
-from tests.support.harness import wait_until
+from modelservice.telemetry import make_log
+from tests.support import in_process
 from tests.support.issuer import RULES, key_set, machine, member, public, sign
-from tests.support.ports import free_ports
 
 SYSTEM = ("base-1", "base-2")
 ORGANIZATIONS = ("one", "two", "three")
@@ -52,8 +44,8 @@ class World:
     """A running server, and what was put into its database."""
 
     url: str
+    serving: Any = None
     stub: Any = None
-    catalogue: Any = None
     # Name, owner (None: the system), and whether it is enabled in effect, by UUID.
     models: dict[str, tuple[str, str | None, bool]] = field(default_factory=dict)
     # Organization and scopes, by key or token.
@@ -64,21 +56,9 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     one = World(f"sqlite:///{Path(tmp_path_factory.mktemp('world')) / 'test.db'}")
     migrate(one.url)
-    log = make_log(io.StringIO(), "error")
-    one.catalogue = Catalogue(partial(read_changes, Database(one.url, Access.READ)), 0.01, log)
-    keys = IssuerKeys(lambda: key_set(public("key-1")), ("RS256",), log)
+    keys = IssuerKeys(lambda: key_set(public("key-1")), ("RS256",), make_log(io.StringIO(), "error"))
     keys.refresh()
-    server = Server(
-        one.catalogue,
-        TokenVerifier(RULES, keys),
-        log,
-        Metrics("0"),
-        LineBudget(0),
-        reflection_enabled=False,
-    )
-    address = f"127.0.0.1:{free_ports(1)[0]}"
-    assert server.start(address)
-    one.catalogue.start(server.health.serve)
+    verifier = TokenVerifier(RULES, keys)
     entries = [{"name": name, "display_name": name, "provider": "p"} for name in SYSTEM]
     import_catalogue(one.url, "test", [entries[0], entries[1] | {"enabled": False}])
     for name in ORGANIZATIONS:
@@ -95,26 +75,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     one.credentials[sign(machine("m2m-client-nobody"))] = (None, frozenset({MODELS_READ}))
     # What an issuer cannot give.
     one.credentials[sign(machine("m2m-client-any", scope="models:read_any"))] = (None, frozenset())
-    with grpc.insecure_channel(address) as channel:
-        one.stub = ModelServiceStub(channel)
-        settle(one)
-        for entry in one.catalogue.snapshot.names.values():
+    with in_process.serving(one.url, verifier) as one.serving:
+        one.stub = ModelServiceStub(one.serving.channel)
+        for entry in one.serving.catalogue.snapshot.names.values():
             one.models[str(entry.model.id)] = (entry.model.name, None, entry.model.enabled)
         yield one
-    hurried = threading.Event()
-    hurried.set()
-    server.stop(0, hurried)
-    one.catalogue.close()
-
-
-def settle(world: World) -> None:
-    """Waits until the server has all that the database has."""
-
-    def settled() -> bool:
-        snapshot = world.catalogue.snapshot
-        return snapshot is not None and read_changes(Database(world.url, Access.READ), snapshot.revision) is None
-
-    wait_until(settled, "the server is up to date")
 
 
 def rule(world: World, key: str, named: str | None) -> set[str] | str:
@@ -145,7 +110,7 @@ def test_every_answer_is_what_the_rule_says(
         ref = ModelRef(name, organization)
         update_model(world.url, "test", ref, {"enabled": enabled}, prompt_quota=QUOTA)
         world.models[str(model.id)] = (name, organization, enabled and parent == "base-1")
-    settle(world)
+    world.serving.settle()
     key = data.draw(st.sampled_from(sorted(world.credentials)), "key")
     named = data.draw(st.none() | st.sampled_from([*ORGANIZATIONS, "nobody"]), "named")
     metadata = [("authorization", f"Bearer {key}"), *([(HEADER, named)] if named else [])]
@@ -190,10 +155,11 @@ class Reads:
                 fields = {"name": f"own-{parent}", "display_name": parent}
                 own = create_model(world.url, "test", "one", parent, fields, prompt_quota=QUOTA)
                 world.models[str(own.id)] = (own.name, "one", parent == "base-1")
-        settle(world)
+        world.serving.settle()
         self._world = world
-        (key, *_) = (key for key, caller in world.credentials.items() if caller == ("one", frozenset({MODELS_READ})))
-        self.metadata = [("authorization", f"Bearer {key}")]
+        allowed = ("one", frozenset({MODELS_READ}))
+        self._key = next(key for key, caller in world.credentials.items() if caller == allowed)
+        self.metadata = [("authorization", f"Bearer {self._key}")]
 
     def names(self) -> set[str]:
         """Returns the names of the models that some way of reading shows."""
@@ -205,11 +171,25 @@ class Reads:
                 with contextlib.suppress(grpc.RpcError):
                     model = self._world.stub.GetModel(pb.GetModelRequest(model_id=model_id), metadata=self.metadata)
                     found.add(self._world.models[model.id][0])
+        for dialect in PATHS:
+            found |= self._names_in(dialect.collection)
         for uuid, (name, _, _) in self._world.models.items():
             for ref in (uuid, name):
                 if explain(self._world.url, ref, organization_id="one", key_id=None).visible:
                     found.add(name)
         return found
+
+    def _names_in(self, collection: str) -> set[str]:
+        """Returns the names of the models that a dialect shows: its list, a filtered one, and each model."""
+        found = set()
+        for query in ("", "?order_by=id", "?q=base"):
+            found |= {item["id"] for item in self._rest(f"{collection}{query}")["data"]}
+        for uuid, (name, _, _) in self._world.models.items():
+            found |= {name for ref in (uuid, name) if "error" not in self._rest(f"{collection}/{ref}")}
+        return found
+
+    def _rest(self, path: str) -> Any:
+        return self._world.serving.rest(path, self._key)
 
 
 class DeniesAll(Viewer):

@@ -54,7 +54,7 @@ class Settings(TokenSettings, TlsSettings):
     rest_rendering = Setting(
         parsers.one_of("ready", "transcoder"),
         "`ready`: the server renders JSON once per change. `transcoder`: Envoy renders it for every request, without "
-        "compression, entity tags or cached responses.",
+        "compression, entity tags, cached responses or dialects other than the documents'.",
         default="ready",
     )
     reflection = Setting(parsers.boolean, "Enables gRPC server reflection.", default="false")

@@ -23,7 +23,7 @@ from modelservice.rpc.content_encoding import http_body
 REST_SERVICE: Final = rest_service_pb2.DESCRIPTOR.services_by_name["RestService"].full_name
 
 # The path and query of a REST request, saved by the transcoder. Envoy removes the header from clients' requests.
-_ORIGINAL_PATH: Final = "x-envoy-original-path"
+ORIGINAL_PATH: Final = "x-envoy-original-path"
 # Envoy turns the parameter into the status of the response (edge/responses.lua).
 _ERROR_TYPE: Final = "application/json;status={}"
 
@@ -73,7 +73,7 @@ def _answered(call: Call, address: Address, snapshot: Snapshot, verify: Verify |
 
 
 def _address(call: Call) -> Address:
-    paths = call.values(_ORIGINAL_PATH)
+    paths = call.values(ORIGINAL_PATH)
     if not paths:
         # Called by its own name, not transcoded from a REST path. That is no public API.
         raise Refusal(NOT_FOUND)
@@ -83,7 +83,7 @@ def _address(call: Call) -> Address:
 def _shaped(call: Call, refusal: Refusal) -> bytes | None:
     """Returns an error as a response in its dialect, or None if it is a status."""
     # Envoy asks another server after this status, and a caller that is not Envoy understands no other form.
-    if refusal.kind == UNAVAILABLE or not call.values(_ORIGINAL_PATH):
+    if refusal.kind == UNAVAILABLE or not call.values(ORIGINAL_PATH):
         return None
     try:
         name = _address(call).dialect

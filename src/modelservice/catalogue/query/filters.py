@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from modelservice.catalogue.rendering import Entry
-from modelservice.domain.values import LABEL_RULE, is_label
+from modelservice.domain.values import LABEL_RULE, UINT32_MAX, is_label
 
 # Values are compared with every model, so their number is bounded.
 VALUES_MAX: Final = 20
 OWNER_CHARACTERS_MAX: Final = 256
 WORDS_MAX: Final = 8
 WORDS_CHARACTERS_MAX: Final = 256
-# The bound of the field.
-UINT32_MAX: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
