@@ -78,7 +78,8 @@ format: $(VENV)/tests-installed ## Format the code and apply automatic fixes
 
 # --- Generated code -------------------------------------------------------------------------------------------------
 
-GENERATED := cloakrai/cloakrai/v1 modelservice/rest modelservice/edge/descriptor.pb modelservice/edge/openapi.json
+GENERATED := cloakrai/cloakrai/v1 modelservice/rest $(addprefix modelservice/edge/,descriptor.pb openapi.json errors.lua)
+GENERATED_FILES := find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' -o -name '*.lua'
 PROTOS := modelservice/v1/model_service.proto modelservice/rest/v1/rest_service.proto
 # google/api/*.proto lie beside the Python packages made from them.
 PROTOC = $(BIN)/python -m grpc_tools.protoc $(1) -I proto \
@@ -97,7 +98,7 @@ image: $(IMAGE) ## Write the proto files and what they import as one image for B
 generate: OUT ?= src
 generate: DOCS_OUT ?= docs
 generate: ENVOY_OUT ?= envoy.yaml
-generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/, the manual's tables, and envoy.yaml
+generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/, the manual's tables, and Envoy's files
 	@mkdir -p $(OUT)/modelservice/edge $(OUT)/cloakrai
 	$(call PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) modelservice/rest/v1/rest_service.proto
 	$(call PROTOC,-I cloakrai=proto/modelservice) --plugin=$(BIN)/protoc-gen-mypy_grpc \
@@ -107,6 +108,7 @@ generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/
 		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
 	PYTHONPATH=proto/tools $(BIN)/python -m openapi $(IMAGE) tests/testdata $(OUT)/modelservice/edge/openapi.json
 	PYTHONPATH=proto/tools $(BIN)/python -m manual $(IMAGE) docs $(DOCS_OUT)
+	PYTHONPATH=proto/tools $(BIN)/python -m edge_errors $(OUT)/modelservice/edge/errors.lua
 	PYTHONPATH=proto/tools $(BIN)/python -m envoy_yaml $(ENVOY_OUT)
 
 .PHONY: drift
@@ -114,8 +116,8 @@ drift: OUT := $(VENV)/generated
 drift: $(IMAGE)
 	@rm -rf $(OUT)
 	@$(MAKE) --no-print-directory generate OUT=$(OUT) DOCS_OUT=$(OUT)/docs ENVOY_OUT=$(OUT)/envoy.yaml >/dev/null
-	@cd src && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > ../$(OUT)/committed
-	@cd $(OUT) && find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' | grep -v pycache | sort > made
+	@cd src && $(GENERATED_FILES) | grep -v pycache | sort > ../$(OUT)/committed
+	@cd $(OUT) && $(GENERATED_FILES) | grep -v pycache | sort > made
 	@diff $(OUT)/committed $(OUT)/made
 	@while read -r file; do cmp "src/$$file" "$(OUT)/$$file" || exit 1; done < $(OUT)/made
 	@diff -r -x '*.svg' docs $(OUT)/docs || { echo "tables in docs/ differ from the code: run \`make generate\`"; exit 1; }

@@ -66,6 +66,11 @@ class Refusal(Exception):  # noqa: N818  (an answer, not a defect)
         self.parameter = parameter
         super().__init__(self.message)
 
+    @property
+    def document(self) -> dict[str, dict[str, str]]:
+        """The error as JSON values, in the documents' shape (list document, "Error Responses")."""
+        return {"error": {"type": self.kind.type, "message": self.message, "code": self.kind.code}}
+
 
 class NotReadyError(Exception):
     """An answer needs more work than the thread may do that asks for it."""

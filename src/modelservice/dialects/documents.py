@@ -9,7 +9,6 @@ from modelservice.catalogue.snapshot import Snapshot
 from modelservice.dialects import paths
 from modelservice.dialects.dialect import Dialect, RestAnswer
 from modelservice.dialects.query_string import read_list_request, refuse_parameters
-from modelservice.errors import Refusal
 
 
 def _list_models(snapshot: Snapshot, viewer: Viewer, query: str) -> RestAnswer:
@@ -22,8 +21,4 @@ def _get_model(snapshot: Snapshot, viewer: Viewer, model_id: str, query: str) ->
     return snapshot.get(model_id, viewer)
 
 
-def _error(refusal: Refusal) -> object:
-    return {"error": {"type": refusal.kind.type, "message": refusal.message, "code": refusal.kind.code}}
-
-
-DOCUMENTS: Final = Dialect(paths.DOCUMENTS, _list_models, _get_model, _error)
+DOCUMENTS: Final = Dialect(paths.DOCUMENTS, _list_models, _get_model, lambda refusal: refusal.document)

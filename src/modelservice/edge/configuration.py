@@ -18,13 +18,23 @@ import yaml
 
 from modelservice import private_files
 from modelservice.config import Settings, Tls
-from modelservice.errors import EdgeError
+from modelservice.dialects.paths import PATHS
+from modelservice.errors import REFUSALS, EdgeError, Refusal, RefusalKind
 from modelservice.pem_files import PairFiles
 
 CONFIGURATION: Final = "envoy.yaml"
 LOG_BUDGET: Final = "log_budget.yaml"
 # Copied unchanged.
-COPIED: Final = ("descriptor.pb", "openapi.json", "responses.lua", "micro_cache.lua", "send_budget.lua")
+COPIED: Final = (
+    "descriptor.pb",
+    "openapi.json",
+    "errors.lua",
+    "edge.lua",
+    "cors.lua",
+    "micro_cache.lua",
+    "responses.lua",
+    "send_budget.lua",
+)
 
 # Where Envoy's admin interface listens: a loopback IP address and port, or the path of a Unix socket.
 Administration: TypeAlias = tuple[str, int] | Path
@@ -112,7 +122,15 @@ def render(edge: Edge, found_at: Path, admin: Administration, *, platform: str =
         folder=str(found_at),
         admin=str(admin) if isinstance(admin, Path) else admin,
         linux=platform == "linux",
+        errors={kind.code: error_body(kind) for kind in REFUSALS},
+        # As a regular expression.
+        collections="|".join(re.escape(path.collection) for path in PATHS),
     )
+
+
+def error_body(kind: RefusalKind) -> str:
+    """Returns the body of an error that Envoy sends by itself: for every path in the documents' shape."""
+    return json.dumps(Refusal(kind).document, separators=(",", ":"))
 
 
 def _log_budget(lines_per_second: int) -> dict[str, Any]:
@@ -153,13 +171,16 @@ def _yaml(value: str | float | bool) -> str:  # noqa: FBT001  (a filter of the t
     return re.sub(r"[^ -~]", lambda match: f"\\U{ord(match[0]):08x}", text)
 
 
-def _lua(value: Mapping[str, Any] | str | float | bool) -> str:  # noqa: FBT001  (a filter of the template)
-    """Returns a value as Lua: a table with names as keys, a string, a number or a boolean."""
+def to_lua(value: Mapping[str, Any] | Sequence[str] | float | bool) -> str:  # noqa: FBT001  (a filter of the template)
+    """Returns a value as Lua: a table with names as keys, a list of strings, a string, a number or a boolean."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name} = {_lua(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join(f"{name} = {to_lua(item)}" for name, item in value.items()) + "}"
     if isinstance(value, str):
+        text = value.replace("\\", "\\\\").replace('"', '\\"')
         # Decimal escapes, which every Lua reads.
-        return '"' + re.sub(rb'[^ -~]|["\\]', lambda match: b"\\%03d" % match[0][0], os.fsencode(value)).decode() + '"'
+        return '"' + re.sub(rb"[^ -~]", lambda match: b"\\%03d" % match[0][0], os.fsencode(text)).decode() + '"'
+    if isinstance(value, Sequence):
+        return "{" + ", ".join(map(to_lua, value)) + "}"
     return json.dumps(value)
 
 
@@ -186,5 +207,5 @@ _ENVIRONMENT: Final = jinja2.Environment(
     # The output is YAML, not HTML.
     autoescape=False,  # noqa: S701
 )
-_ENVIRONMENT.filters |= {"yaml": _yaml, "lua": _lua}
+_ENVIRONMENT.filters |= {"yaml": _yaml, "lua": to_lua}
 _ENVIRONMENT.tests["ip_address"] = is_ip_address

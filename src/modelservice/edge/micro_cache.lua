@@ -1,4 +1,4 @@
--- The headers of REST responses, and a short-lived cache (the edge cache).
+-- The headers of successful REST responses, and a short-lived cache (the edge cache).
 --
 -- The server appends the entity tag and the compression to the body's type (catalogue/rendering.py). This script turns
 -- them into headers, adds those that all responses share, and answers If-None-Match: the server always sends the whole
@@ -8,11 +8,16 @@
 -- credential every second. The key of a cached response is the whole credential, the path with its query, and the
 -- accepted encodings. Credentials share nothing. Only responses with an entity tag are cached, and errors have none. Each
 -- Envoy thread has its own cache, with limits for responses and bytes. New responses evict the oldest.
+--
+-- The cache precedes the rate limits, and has its own: a thread leaves a credential's requests to them once it has
+-- answered as many in a second as the credential may send.
 
 -- The approximate cost of a response besides its key and body, in bytes.
 local OVERHEAD = 1024
-local REFUSED = '{"error":{"type":"rate_limit_error","message":"Too many requests","code":"rate_limited"}}'
-local REFUSAL = {[":status"] = "429", ["content-type"] = "application/json", ["retry-after"] = "1"}
+-- Responses from the cache that have a line in the access log: of each credential, per second and thread.
+local LINES = 10
+-- Characters of a credential that the rate limits tell apart.
+local CREDENTIAL_MAX = 128
 local NAMESPACE = "modelservice.micro_cache"
 
 local function now(handle)
@@ -43,9 +48,9 @@ local function new_store(settings)
 
   local store = {}
 
-  function store.get(key, handle)
+  function store.get(key, time)
     local kept = by_key[key]
-    return kept and is_fresh(kept, now(handle)) and kept
+    return kept and is_fresh(kept, time) and kept
   end
 
   function store.put(kept)
@@ -59,6 +64,29 @@ local function new_store(settings)
   end
 
   return store
+end
+
+-- What each credential got from the cache: a function from its name to its counts. When the table of those seen last is
+-- full, the others are forgotten.
+local function new_callers(limit)
+  local recent, older, count = {}, {}, 0
+  return function(name)
+    local caller = recent[name]
+    if not caller then
+      if count >= limit then
+        recent, older, count = {}, recent, 0
+      end
+      caller = older[name] or {second = 0, answers = 0, skipped = 0}
+      recent[name], count = caller, count + 1
+    end
+    return caller
+  end
+end
+
+-- The part of a credential that the rate limits count by, in all of its spellings: what follows the last dot or space.
+local function name_of(credential)
+  local text = credential:match("^.*[^ ]") or ""
+  return (text:match("^.*[. ](.+)$") or text):sub(1, CREDENTIAL_MAX)
 end
 
 -- Whether If-None-Match contains the entity tag (RFC 9110, 13.1.2). The comparison is weak: it ignores W/.
@@ -79,36 +107,20 @@ local function matches(if_none_match, etag)
 end
 
 -- The cache key of a request; nil if it bypasses the cache.
-local function key_of(handle, headers)
-  local credential = headers:get("authorization")
+local function key_of(headers, credential)
   if not credential or headers:get("cache-control") or headers:get("x-modelservice-organization") then
-    return nil
-  end
-  -- Envoy would answer native gRPC with a failure whose message is the cached body.
-  if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
-    return nil
-  end
-  -- Last, because it waits for the body, if there is one.
-  if handle:body() then
     return nil
   end
   -- Header values contain no newline.
   return credential .. "\n" .. headers:get(":path") .. "\n" .. (headers:get("accept-encoding") or "")
 end
 
--- Replaces the server's response with 429.
-local function refuse(handle)
-  local headers = handle:headers()
-  for name, value in pairs(REFUSAL) do
-    headers:replace(name, value)
-  end
-  handle:body():setBytes(REFUSED)
-end
-
--- settings.ttl: in milliseconds. settings.answers, settings.bytes: limits of one thread. settings.headers: of every
--- response. settings.admits: whether a response may be sent (send_budget.lua).
+-- settings.ttl: in milliseconds. settings.rate: responses per second to one credential; 0 is no limit. settings.answers,
+-- settings.bytes: limits of one thread. settings.headers: of every response. settings.admits: whether a response may be
+-- sent (send_budget.lua). settings.refusal: the error if not (errors.lua).
 return function(settings)
-  local store = new_store(settings)
+  local store, callers = new_store(settings), new_callers(settings.answers)
+  local rate = settings.rate > 0 and settings.rate or math.huge
   local micro_cache = {}
 
   local function headers_of(status, etag)
@@ -119,40 +131,77 @@ return function(settings)
     return headers
   end
 
-  -- Answers a request from the cache, or remembers the key for its response.
-  function micro_cache.on_request(handle)
-    local headers = handle:headers()
-    if headers:get(":method") ~= "GET" or headers:get(":path"):sub(1, 10) ~= "/v1/models" then
-      return
+  -- Whether the cache may answer the caller once more in this second.
+  local function is_within_rate(caller, time)
+    local second = math.floor(time / 1000)
+    if caller.second ~= second then
+      caller.second, caller.answers = second, 0
     end
-    -- Before key_of, which may wait for the body: headers cannot be read after that.
-    local if_none_match, credential = headers:get("if-none-match"), headers:get("authorization")
-    local key = settings.ttl > 0 and key_of(handle, headers) or nil
-    local kept = key and store.get(key, handle)
-    if kept then
-      if matches(if_none_match, kept.answer.etag) then
-        handle:respond(kept.not_modified, "")
-      elseif settings.admits(handle, #kept.body, kept.credential) then
-        handle:respond(kept.answer, kept.body)
-      else
-        handle:respond(REFUSAL, REFUSED)
-      end
-    else
-      local request = {key = key, if_none_match = if_none_match, credential = credential}
-      handle:streamInfo():dynamicMetadata():set(NAMESPACE, "request", request)
+    return caller.answers < rate
+  end
+
+  -- A line in the access log counts the responses before it that have none.
+  local function note_skipped(handle, caller)
+    if caller.skipped > 0 then
+      handle:streamInfo():dynamicMetadata():set(NAMESPACE, "skipped", caller.skipped)
+      caller.skipped = 0
     end
   end
 
-  -- Sets the headers of the server's response, and caches it. Returns whether the response came from the cache.
-  function micro_cache.on_response(handle)
+  local function respond(handle, caller, headers, body)
+    caller.answers = caller.answers + 1
+    if caller.answers <= LINES then
+      note_skipped(handle, caller)
+    else
+      caller.skipped = caller.skipped + 1
+      -- The access log leaves this request out.
+      handle:headers():replace("x-envoy-skipped", "1")
+    end
+    handle:respond(headers, body)
+  end
+
+  -- Answers a request from the cache and returns true, or adds what its response needs to `request`.
+  function micro_cache.answer(handle, headers, request)
+    local credential, if_none_match = headers:get("authorization"), headers:get("if-none-match")
+    request.credential, request.if_none_match = credential, if_none_match
+    local key = settings.ttl > 0 and key_of(headers, credential)
+    if not key then
+      return false
+    end
+    request.key = key
+    local time = now(handle)
+    local kept = store.get(key, time)
+    local caller = kept and callers(kept.caller)
+    -- The body last, because this waits for it, if there is one. Headers read earlier are invalid then.
+    if not caller or not is_within_rate(caller, time) or handle:body() then
+      return false
+    end
+    if matches(if_none_match, kept.answer.etag) then
+      respond(handle, caller, kept.not_modified, "")
+    elseif settings.admits(handle, #kept.body, credential) then
+      respond(handle, caller, kept.answer, kept.body)
+    else
+      handle:respond({[":status"] = settings.refusal.status}, settings.refusal.body)
+    end
+    return true
+  end
+
+  -- Replaces the server's response with the error.
+  local function refuse(handle)
+    local headers = handle:headers()
+    headers:replace(":status", settings.refusal.status)
+    headers:replace("content-type", "application/json")
+    handle:body():setBytes(settings.refusal.body)
+  end
+
+  -- Sets the headers of a successful response and caches it. Returns false if it is another response.
+  function micro_cache.on_response(handle, request)
     local headers = handle:headers()
     local tag, coding = (headers:get("content-type") or ""):match("^application/json;etag=(%x+);?(%l*)$")
     if not tag then
-      return headers:get("etag") ~= nil
+      return false
     end
     local etag = 'W/"' .. tag .. '"'
-    local metadata = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
-    local request = metadata and metadata.request or {}
     local is_known = matches(request.if_none_match, etag)
     local length = tonumber(headers:get("content-length") or "")
     if not is_known then
@@ -173,11 +222,13 @@ return function(settings)
     end
     local size = OVERHEAD + #(request.key or "") + (length or settings.bytes)
     if request.key and size <= settings.bytes then
+      local caller = name_of(request.credential)
+      note_skipped(handle, callers(caller))
       -- Waits for the whole body. Headers read earlier are invalid after that.
       local body = handle:body()
       store.put({
         key = request.key,
-        credential = request.credential,
+        caller = caller,
         time = now(handle),
         size = size,
         answer = answer,
@@ -189,7 +240,7 @@ return function(settings)
       handle:body():setBytes("")
       handle:headers():remove("content-length")
     end
-    return false
+    return true
   end
 
   return micro_cache

@@ -1,0 +1,73 @@
+-- Envoy's first filter: every request passes it before the others, and every response after them. It puts the other
+-- scripts together.
+
+local NAMESPACE = "modelservice.edge"
+
+-- settings: folder, of all scripts. cors_origins: which browsers' pages may call. cache_ttl: in milliseconds; 0 disables
+-- the edge cache. rate_per_credential: per second; 0 is no limit. cache_control, vary: headers of every success.
+-- send_budget: in bytes.
+return function(settings)
+  local function script(name)
+    return dofile(settings.folder .. "/" .. name .. ".lua")
+  end
+
+  local errors = script("errors")
+  local send_budget = script("send_budget")({bytes = settings.send_budget, administration = "administration"})
+  local micro_cache = script("micro_cache")({
+    ttl = settings.cache_ttl,
+    rate = settings.rate_per_credential,
+    -- Limits of each Envoy thread.
+    answers = 10000, bytes = 16777216,
+    headers = {["cache-control"] = settings.cache_control, vary = settings.vary},
+    admits = send_budget.admits,
+    refusal = errors.rate_limited,
+  })
+  local responses = script("responses")(errors)
+  local cors = script("cors")(settings.cors_origins)
+
+  -- What the response needs to know of its request. Nothing else connects the two.
+  local function note(handle, name, value)
+    handle:streamInfo():dynamicMetadata():set(NAMESPACE, name, value)
+  end
+
+  local function on_request(handle)
+    local headers = handle:headers()
+    if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
+      return
+    end
+    local method, origin = headers:get(":method"), cors.origin(headers)
+    if origin then
+      note(handle, "origin", origin)
+      if method == "OPTIONS" and cors.answer_preflight(handle, headers) then
+        return
+      end
+    end
+    if method == "HEAD" then
+      -- From here on it is a GET, whose response loses its body. The access log shows what is noted.
+      headers:replace(":method", "GET")
+      note(handle, "method", method)
+    elseif method ~= "GET" then
+      return
+    end
+    local request = {}
+    if not micro_cache.answer(handle, headers, request) and next(request) then
+      note(handle, "request", request)
+    end
+  end
+
+  local function on_response(handle)
+    -- Only a response from the cache has an entity tag by now, and needs nothing more.
+    if not handle:headers():get("etag") then
+      local noted = handle:streamInfo():dynamicMetadata():get(NAMESPACE) or {}
+      if not micro_cache.on_response(handle, noted.request or {}) then
+        responses.on_response(handle)
+      end
+      if noted.method == "HEAD" then
+        responses.drop_body(handle)
+      end
+    end
+    cors.on_response(handle, NAMESPACE)
+  end
+
+  return on_request, on_response
+end

@@ -1,0 +1,73 @@
+"""A plain HTTP/2 client that shows trailers, which httpx hides."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import h2.config
+import h2.connection
+import h2.events
+
+from tests.support.harness import DEADLINE
+
+
+@dataclass
+class Exchange:
+    """What came back on one stream.
+
+    Attributes:
+        headers: The response's headers, pseudo-headers included.
+        body: Its body.
+        trailers: The header block after the body; None if there is none.
+    """
+
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    trailers: dict[str, str] | None = None
+
+    @property
+    def status(self) -> int:
+        return int(self.headers[":status"])
+
+
+def exchange(
+    port: int, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, is_complete: bool = True
+) -> Exchange:
+    """Sends one request without a body, and reads until its stream ends.
+
+    Args:
+        port: On loopback.
+        path: The path with its query.
+        method: The method.
+        headers: Further headers, in lower case.
+        is_complete: Whether the request ends, or leaves the other side waiting for a body.
+    """
+    fields = {":method": method, ":scheme": "http", ":authority": "x", ":path": path, **(headers or {})}
+    # What it sends need not be valid.
+    configuration = h2.config.H2Configuration(validate_outbound_headers=False, header_encoding="utf-8")
+    connection = h2.connection.H2Connection(configuration)
+    found = Exchange()
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as one:
+        connection.initiate_connection()
+        connection.send_headers(1, list(fields.items()), end_stream=is_complete)
+        while True:
+            one.sendall(connection.data_to_send())
+            data = one.recv(1 << 16)
+            assert data, "the connection was closed"
+            for event in connection.receive_data(data):
+                match event:
+                    case h2.events.ResponseReceived():
+                        found.headers = dict(event.headers)
+                    case h2.events.TrailersReceived():
+                        found.trailers = dict(event.headers)
+                    case h2.events.DataReceived():
+                        found.body += event.data
+                        connection.acknowledge_received_data(event.flow_controlled_length, 1)
+                    case h2.events.StreamEnded():
+                        return found
+                    case h2.events.StreamReset():
+                        raise AssertionError(f"the stream was reset: {event.error_code}")
+                    case _:
+                        pass
