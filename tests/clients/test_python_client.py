@@ -188,7 +188,8 @@ def test_package_and_use_are_typed(tmp_path: Path) -> None:
     usage.write_text(USAGE)
     mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}"]
     done = subprocess.run(
-        [*mypy, str(ROOT / "src/cloakrai/cloakrai"), str(usage)],
+        # But for generated code.
+        [*mypy, "--exclude=/v1/", str(ROOT / "src/cloakrai/cloakrai"), str(usage)],
         env=os.environ | {"MYPYPATH": str(ROOT / "src/cloakrai")},
         capture_output=True,
         text=True,
