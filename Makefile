@@ -45,12 +45,12 @@ test-long: $(VENV)/tests-installed ## Run the attacks that go on for minutes eac
 test-all: test test-slow ## Run what CI runs: both
 
 # Products that tests put in front of the service, or open its pages in. The tests of what is missing are skipped.
-DEBIAN_PACKAGES := nginx-light haproxy chromium
+DEBIAN_PACKAGES := nginx haproxy chromium
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 
 .PHONY: programs
 programs: ## Install nginx, HAProxy and Chromium with apt-get, for the tests that need them
-	dpkg -s $(DEBIAN_PACKAGES) > /dev/null 2>&1 \
+	@dpkg -s $(DEBIAN_PACKAGES) > /dev/null 2>&1 \
 		|| { $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(DEBIAN_PACKAGES); }
 
 .PHONY: coverage
