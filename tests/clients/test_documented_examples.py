@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from cloakrai.v1 import model_service_pb2 as pb
@@ -14,14 +15,19 @@ from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai import ModelFilters
 from modelservice.catalogue.query.order import FIELDS
 from tests.clients.asking import JAVASCRIPT, JavaScript, environment
-from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
+from tests.clients.examples import (
+    GET_CURL,
+    JAVASCRIPT_EXAMPLE,
+    JAVASCRIPT_README,
+    LIST_CURL,
+    PYTHON_EXAMPLE,
+    PYTHON_README,
+    settings,
+)
 from tests.support.documents import TABLES
-from tests.support.harness import DEADLINE, ROOT
+from tests.support.harness import DEADLINE
 from tests.support.manual import README, blocks
 from tests.support.service import Service
-
-PYTHON_README = ROOT / "src/cloakrai/README.md"
-JAVASCRIPT_README = JAVASCRIPT / "README.md"
 
 
 def python(program: str, service: Service) -> str:
@@ -50,6 +56,27 @@ def test_the_javascript_example_prints_the_list(service: Service, javascript: Ja
     printed = javascript.run(JAVASCRIPT_EXAMPLE, **settings(service))
 
     assert [row[0] for row in TABLES] == re.findall(r"^      id: '(.*)'", printed, re.MULTILINE)
+
+
+def curl(command: str, service: Service) -> Any:
+    done = subprocess.run(
+        ["sh", "-c", command], env=environment(**settings(service)), capture_output=True, check=True, timeout=DEADLINE
+    )
+    return json.loads(done.stdout)
+
+
+def test_the_list_documents_curl_lists_the_models(service: Service) -> None:
+    listed = curl(LIST_CURL.replace("https://api.cloakr.ai", f"http://{service.place.http}"), service)
+
+    assert [row[0] for row in TABLES] == [model["id"] for model in listed["data"]]
+
+
+def test_the_get_documents_curl_gets_a_model(service: Service) -> None:
+    filled = GET_CURL.replace("{model_id}", "gpt-4o").replace("<token>", service.keys.reader)
+
+    model = curl(filled.replace("https://api.cuadra.ai", f"http://{service.place.http}"), service)
+
+    assert "gpt-4o" == model["modelName"]
 
 
 @pytest.mark.parametrize(

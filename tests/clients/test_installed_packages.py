@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.clients.asking import JAVASCRIPT, environment
-from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
+from tests.clients.examples import (
+    JAVASCRIPT_EXAMPLE,
+    JAVASCRIPT_README,
+    PYTHON_EXAMPLE,
+    PYTHON_README,
+    settings,
+)
 from tests.support.documents import TABLES
 from tests.support.harness import ROOT
 from tests.support.manual import at, blocks
@@ -88,6 +94,13 @@ def test_the_wheel_runs_the_documented_example(service: Service, python: Path, t
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("program", blocks("python", PYTHON_README)[1:])
+def test_the_wheel_runs_its_readme(service: Service, python: Path, tmp_path: Path, program: str) -> None:
+    assert "gpt-4o" in run(python, "-c", program, cwd=tmp_path, **settings(service))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_without_the_extra_there_is_no_grpc_and_the_error_says_how_to_get_it(python: Path, tmp_path: Path) -> None:
     program = """
 import cloakrai
@@ -114,12 +127,27 @@ def test_with_the_extra_the_readmes_grpc_program_runs(service: Service, tmp_path
     assert "Claude 3 Opus 200000\n" == printed
 
 
-@pytest.mark.slow
-def test_the_tarball_runs_the_documented_example(service: Service, tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text("{}")
-    (tmp_path / "example.mjs").write_text(JAVASCRIPT_EXAMPLE)
-    run(NODE, NPM, "install", "--offline", "--no-audit", "--no-fund", tarball(tmp_path), cwd=tmp_path)
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the tarball is installed."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "package.json").write_text("{}")
+    run(NODE, NPM, "install", "--offline", "--no-audit", "--no-fund", tarball(folder), cwd=folder)
+    return folder
 
-    printed = run(NODE, "example.mjs", cwd=tmp_path, **settings(service))
+
+@pytest.mark.slow
+def test_the_tarball_runs_the_documented_example(service: Service, project: Path) -> None:
+    (project / "example.mjs").write_text(JAVASCRIPT_EXAMPLE)
+
+    printed = run(NODE, "example.mjs", cwd=project, **settings(service))
 
     assert IDS == re.findall(r"^      id: '(.*)'", printed, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", blocks("js", JAVASCRIPT_README)[1:])
+def test_the_tarball_runs_its_readme(service: Service, project: Path, program: str) -> None:
+    (project / "example.mjs").write_text(program)
+
+    assert "gpt-4o" in run(NODE, "example.mjs", cwd=project, **settings(service))
