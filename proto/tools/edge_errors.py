@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 from pathlib import Path
+from typing import cast
 
 from modelservice.edge.configuration import error_body, to_lua
 from modelservice.errors import REFUSALS, Refusal, RefusalKind
@@ -28,8 +29,7 @@ def _row(kind: RefusalKind) -> dict[str, str]:
     if kind not in STATUS_CODES:
         return row
     status = status_of(Refusal(kind), "")
-    details = dict(status.trailing_metadata)[DETAILS_KEY]
-    assert isinstance(details, bytes)
+    details = cast("bytes", dict(status.trailing_metadata)[DETAILS_KEY])
     return row | {
         "grpc_status": str(status.code.value[0]),
         "grpc_message": status.details,

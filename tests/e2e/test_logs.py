@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -185,6 +187,42 @@ def test_beside_a_flood_each_call_that_succeeds_has_its_line(budgeted: Service) 
         accessed(budgeted, request_id)
         if not number % 2:
             accessed(budgeted, f"{request_id}-again")
+
+
+def test_a_hot_answer_has_a_line_or_is_counted_in_the_next(budgeted: Service) -> None:
+    bearing, sent = {"authorization": f"Bearer {budgeted.keys.reader}"}, 0
+
+    def lines() -> list[dict[str, Any]]:
+        output = budgeted.process.output
+        return [json.loads(line) for line in output[: output.rfind("\n") + 1].splitlines() if '"hot-' in line]
+
+    # One connection is one thread of Envoy.
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", budgeted.place.http_port)) as connection:
+
+        def some_were_skipped() -> bool:
+            nonlocal sent
+            for _ in range(50):
+                sent += 1
+                connection.request("GET", "/v1/models/gpt-4o", headers=bearing | {"x-request-id": f"hot-{sent}"})
+                with connection.getresponse() as answer:
+                    assert (200, 386) == (answer.status, len(answer.read()))
+            return any(line["skipped"] for line in lines())
+
+        wait_until(some_were_skipped, "a line counts others")
+
+    found = lines()
+    last = next(number for number, line in enumerate(found) if line["skipped"])
+    # Each up to the line that says so has a line or is counted.
+    assert f"hot-{last + 1 + found[last]['skipped']}" == found[last]["request_id"]
+    # Of each second, some have one.
+    assert 10 <= len([line for line in found if line["details"] == "lua_response"]) < sent
+
+
+def test_a_client_cannot_leave_its_call_out_of_the_log(service: Service) -> None:
+    headers = {"x-request-id": "hiding", "x-envoy-skipped": "1"}
+    assert 200 == service.place.rest("/v1/models", service.keys.reader, headers=headers).status
+
+    assert "/v1/models" == accessed(service, "hiding")["path"]
 
 
 def test_without_a_limit_everything_has_a_line(service: Service) -> None:

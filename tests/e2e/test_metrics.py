@@ -154,6 +154,15 @@ def test_a_server_without_a_database_shows_that_it_is_not_ready(place: Place) ->
         wait_until(lambda: value(place, "modelservice_ready") == 1, "the server is ready")
 
 
+@pytest.mark.parametrize(("path", "status"), [("/metrics", 200), ("/other", 404)])
+def test_head_has_the_headers_of_get(counted: Counted, path: str, status: int) -> None:
+    get, head = (counted.place.rest(path, method=method, port=counted.place.metrics_port) for method in ("GET", "HEAD"))
+
+    assert (status, status, b"") == (get.status, head.status, head.body)
+    assert get.headers["content-type"] == head.headers["content-type"]
+    assert "content-length" in head.headers
+
+
 def test_metrics_can_be_switched_off(place: Place) -> None:
     place.settings["MODELSERVICE_METRICS_ADDRESS"] = "off"
     prepare(place)

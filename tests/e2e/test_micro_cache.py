@@ -2,133 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
-import socket
 import subprocess
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelservice.edge.processes import find_envoy
-from tests.support.harness import DEADLINE, ENVOY, ROOT, Response, memory, wait_until
-from tests.support.ports import free_ports, listens
-
-SCRIPT = ROOT / "src" / "modelservice" / "edge" / "micro_cache.lua"
-ANSWERS_MAX, BYTES_MAX = 50, 100_000
-# Each of these paths has an answer of its own.
-PLAIN, LARGE, LONG, FAILED, UNMARKED, GZIP = (
-    f"/v1/models/{name}" for name in ("plain", "large", "long", "failed", "unmarked", "gzip")
+from tests.support.harness import memory, wait_until
+from tests.support.scripted_edge import (
+    ANSWERS_MAX,
+    ETAG,
+    FAILED,
+    GZIP,
+    LARGE,
+    LONG,
+    PLAIN,
+    UNMARKED,
+    Edge,
+    scripted_edge,
 )
-ETAG = 'W/"abc"'
-
-
-@dataclass
-class Edge:
-    """An Envoy with nothing but the micro-cache, and constants behind it."""
-
-    port: int
-
-    def get(
-        self, path: str = PLAIN, *, method: str = "GET", body: bytes | None = None, **headers: str | None
-    ) -> Response:
-        """Sends a request, with a credential unless told otherwise."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
-        named = {"authorization": "Bearer key-1"} | {name.replace("_", "-"): value for name, value in headers.items()}
-        try:
-            connection.request(method, path, body, {name: value for name, value in named.items() if value is not None})
-            answer = connection.getresponse()
-            return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
-        finally:
-            connection.close()
-
-    def asks(self, path: str = PLAIN, **headers: Any) -> bool:
-        """Says whether the request gets past the cache."""
-        return "x-asked" in self.get(path, **headers).headers
-
-    def keeps(self, path: str = PLAIN, **headers: Any) -> bool:
-        """Says whether the same request is soon answered by the cache: at once, or on a slow machine in some tries."""
-        return any(not self.asks(path, **headers) for _ in range(20))
-
-
-def constant(path: str, status: int, body: str, **headers: str) -> dict[str, Any]:
-    mark = {"x-asked": "yes", "content-type": "application/json;etag=abc"} | headers
-    return {
-        "match": {"prefix": path},
-        "direct_response": {"status": status, "body": {"inline_string": body}},
-        "response_headers_to_add": [
-            {"header": {"key": name.replace("_", "-"), "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for name, value in mark.items()
-        ],
-    }
-
-
-def configuration(port: int) -> dict[str, Any]:
-    kind = "type.googleapis.com/envoy.extensions.filters"
-    script = f"""
-        local micro_cache = dofile("{SCRIPT}")({{
-            ttl = 1000, answers = {ANSWERS_MAX}, bytes = {BYTES_MAX},
-            headers = {{vary = "x", ["cache-control"] = "private"}},
-            admits = function() return true end,
-        }})
-        envoy_on_request, envoy_on_response = micro_cache.on_request, micro_cache.on_response
-    """
-    manager = {
-        "@type": f"{kind}.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "edge",
-        "http_filters": [
-            {
-                "name": "micro_cache",
-                "typed_config": {
-                    "@type": f"{kind}.http.lua.v3.Lua",
-                    "default_source_code": {"inline_string": script},
-                },
-            },
-            {"name": "router", "typed_config": {"@type": f"{kind}.http.router.v3.Router"}},
-        ],
-        "route_config": {
-            "max_direct_response_body_size_bytes": 200_000,
-            "virtual_hosts": [
-                {
-                    "name": "all",
-                    "domains": ["*"],
-                    "routes": [
-                        constant(LARGE, 200, "l" * BYTES_MAX),
-                        constant(LONG, 200, "m" * 30_000),
-                        constant(FAILED, 503, "{}", content_type="application/json"),
-                        constant(UNMARKED, 200, "{}", content_type="application/json"),
-                        constant(GZIP, 200, "zipped", content_type="application/json;etag=abc;gzip"),
-                        constant("/", 200, '{"a": 1}', x_other="1"),
-                    ],
-                }
-            ],
-        },
-    }
-    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-    chain = {"filters": [{"name": "manager", "typed_config": manager}]}
-    return {"static_resources": {"listeners": [{"name": "edge", "address": address, "filter_chains": [chain]}]}}
 
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edge, subprocess.Popen[bytes]]]:
-    folder = tmp_path_factory.mktemp("micro_cache")
-    edge = Edge(free_ports(1)[0])
-    file = folder / "envoy.json"
-    file.write_text(json.dumps(configuration(edge.port)))
-    with (folder / "log").open("wb") as log:
-        command = [find_envoy(ENVOY), "-c", str(file), "--disable-hot-restart", "--concurrency", "1", "-l", "warning"]
-        envoy = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            wait_until(lambda: listens(edge.port), (folder / "log").read_text)
-            yield edge, envoy
-        finally:
-            envoy.terminate()
-            envoy.wait(DEADLINE)
-    # No error of the script's own.
-    assert "lua" not in (folder / "log").read_text()
+    with scripted_edge(tmp_path_factory.mktemp("micro_cache")) as both:
+        yield both
 
 
 @pytest.fixture
@@ -179,7 +79,7 @@ def test_a_compressed_answer_is_said_to_be_one(edge: Edge) -> None:
         ("/v1/models/other", {"cache_control": "max-age=0"}),
         ("/v1/models/other", {"x_modelservice_organization": "acme"}),
         ("/v1/models/other", {"method": "POST"}),
-        ("/v1/models/other", {"method": "HEAD"}),
+        ("/v1/models/other", {"content_type": "application/grpc"}),
         ("/v1/models/other", {"body": b"{}"}),
     ],
 )
@@ -195,13 +95,11 @@ def test_nothing_but_the_same_request_is_answered(edge: Edge, path: str, headers
         (FAILED, {}),
         (UNMARKED, {}),
         (LARGE, {}),
-        ("/v1/model", {}),
         (PLAIN, {"authorization": None}),
         (PLAIN, {"content_type": "application/grpc"}),
         (PLAIN, {"cache_control": "no-cache"}),
         (PLAIN, {"x_modelservice_organization": "acme"}),
         (PLAIN, {"method": "POST"}),
-        (PLAIN, {"method": "HEAD"}),
         (PLAIN, {"body": b"{}"}),
     ],
 )
@@ -249,6 +147,33 @@ def test_a_conditional_request_is_the_same_request(edge: Edge) -> None:
     assert any("x-asked" not in edge.get(path).headers for _ in range(20))
 
 
+def test_head_is_answered_from_what_get_had(edge: Edge) -> None:
+    path = "/v1/models/head"
+    assert edge.keeps(path)
+    answer = edge.get(path, method="HEAD")
+
+    assert ("x-asked" not in answer.headers, b"", "8") == (True, answer.body, answer.headers["content-length"])
+
+
+def test_one_credential_gets_no_more_than_its_rate(tmp_path: Path) -> None:
+    rate, seconds = 50, set()
+    spellings = ["Bearer a.b.key", "bearer  a.b.key", "Bearer c.d.key", "a.key", "key"]
+
+    with scripted_edge(tmp_path, rate) as (edge, _):
+
+        def answered(spelling: str) -> bool:
+            seconds.add(int(time.time()))
+            found = not edge.asks(authorization=spelling)
+            seconds.add(int(time.time()))
+            return found
+
+        of_one = sum(answered(spelling) for _ in range(100) for spelling in spellings)
+
+        # Another credential is not affected.
+        assert edge.keeps(authorization="Bearer a.b.other")
+    assert rate <= of_one <= rate * len(seconds)
+
+
 def test_what_does_not_fit_drives_out_the_oldest(edge: Edge) -> None:
     # Three of these fit.
     paths = [f"{LONG}/{number}" for number in range(4)]
@@ -266,7 +191,7 @@ def test_there_are_never_more_answers_than_the_limit(edge: Edge) -> None:
     paths = [f"/v1/models/counted/{number}" for number in range(ANSWERS_MAX + 1)]
 
     def newest_are_kept() -> bool:
-        send(edge, paths)
+        edge.send(paths)
         return [False, True] == [edge.asks(paths[-1]), edge.asks(paths[0])]
 
     wait_until(newest_are_kept, "the last is kept, and the first is not")
@@ -277,30 +202,9 @@ def test_memory_stays_flat_under_a_hundred_thousand_paths(
     process: tuple[Edge, subprocess.Popen[bytes]],
 ) -> None:
     edge, envoy = process
-    send(edge, [f"{PLAIN}?user={number}" for number in range(5_000)])
+    edge.send([f"{PLAIN}?user={number}" for number in range(5_000)])
     before = memory(envoy.pid)
-    send(edge, [f"{PLAIN}?user={number}" for number in range(5_000, 105_000)])
+    edge.send([f"{PLAIN}?user={number}" for number in range(5_000, 105_000)])
 
     # All of them kept would be 130 MB.
     assert memory(envoy.pid) - before < 30
-
-
-def send(edge: Edge, paths: list[str]) -> None:
-    """Sends many requests, on some connections at a time, and reads the answers."""
-    with contextlib.ExitStack() as stack:
-        connections = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", edge.port), DEADLINE)) for _ in range(20)
-        ]
-        for start in range(0, len(paths), len(connections)):
-            some = list(zip(connections, paths[start : start + len(connections)], strict=False))
-            for connection, path in some:
-                # As http.client says it.
-                headers = "host: a\r\naccept-encoding: identity\r\nauthorization: Bearer key-1"
-                connection.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
-            for connection, _ in some:
-                received = b""
-                while not received.endswith(b'{"a": 1}'):
-                    data = connection.recv(1 << 16)
-                    assert data, received
-                    received += data
-                assert received.startswith(b"HTTP/1.1 200 OK\r\n")

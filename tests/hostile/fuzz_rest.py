@@ -109,8 +109,8 @@ REFUSED = {
     **dict.fromkeys((b"x-long: " + b"a" * 33_000, b"x-long: " + b"a" * 97_000), errors.REQUEST_TOO_LARGE),
     b"\r\n".join(b"x-%d: a" % number for number in range(110)): errors.REQUEST_TOO_LARGE,
 }
-METHODS = ("HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
-NO_METHODS = ("get", "GeT", "FETCH", "G\u00e9T", "GET/", "X" * 3_000)
+METHODS = ("HEAD", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY", "get", "FETCH", "X" * 3_000)
+NO_METHODS = ("G\u00e9T", "GET/", "(GET)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def attempts(seed: int, world: World) -> Iterator[Attempt]:
         caller = dice.choices(["reader", "without_scope", ""], [80, 5, 15])[0]
         known = ["*", 'W/"x", *', *world.etags.values()]
         tag = dice.choice(known) if dice.random() < 0.08 else ""
-        # A method other than GET is refused, with or without a body.
+        # A method other than GET and HEAD is refused, with or without a body.
         yield Attempt(method, target, caller, tag, headers, body, dice.random() < 0.03, frozenset(refusals))
 
 

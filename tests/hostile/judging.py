@@ -10,16 +10,17 @@ from typing import Any, Final
 from modelservice import errors
 from modelservice.errors import REFUSALS, RefusalKind
 from tests.hostile.fuzz_rest import NATIVE, SOON, Attempt
-from tests.hostile.meaning import DOCUMENT, PROBES, Meaning, World, meaning
+from tests.hostile.meaning import DOCUMENT, PROBES, Meaning, World, meaning, path_of
 from tests.support.harness import Response
 
 _KINDS: Final[Mapping[str, RefusalKind]] = {kind.code: kind for kind in REFUSALS}
 _CREDENTIAL: Final = {"": errors.INVALID_API_KEY, "without_scope": errors.ACCESS_DENIED}
 # What comes with one status alone.
-_HEADERS: Final = ((401, ("www-authenticate", "Bearer")), (405, ("allow", "GET")))
+_HEADERS: Final = ((401, ("www-authenticate", "Bearer")), (405, ("allow", "GET, HEAD")))
 # OK, UNKNOWN, INTERNAL. HEAD, which gRPC does not know, has no message and may have INTERNAL: what HTTP's 400 is there.
 _NO_REFUSALS: Final = {"GET": {"0", "2", "13"}, "HEAD": {"0", "2"}}
 _CONTENT_TYPE: Final = b"content-type:"
+_GRANTED: Final = ("GET", "HEAD")
 
 
 def judge(attempt: Attempt, answer: Response, world: World) -> str:
@@ -46,8 +47,11 @@ def judge(attempt: Attempt, answer: Response, world: World) -> str:
     assert meant, "granted"
     if meant.place in PROBES and (200, b"") == (answer.status, answer.body):
         return "probe"
-    assert ("GET", False, None) == (attempt.method, _is_native(attempt), meant.refusal), "granted"
-    if meant.place == DOCUMENT and world.document == answer.body:
+    if (attempt.method, path_of(target), answer.body) == ("OPTIONS", b"/", b""):
+        return "probe"
+    assert attempt.method in _GRANTED, "granted"
+    assert (False, None) == (_is_native(attempt), meant.refusal), "granted"
+    if meant.place == DOCUMENT and answer.body == (b"" if attempt.method == "HEAD" else world.document):
         return "document"
     # What Envoy answers by itself, from the micro-cache, it answers beyond the limit for headers (docs/api.md).
     refusals = attempt.refusals if attempt.body else attempt.refusals - {errors.REQUEST_TOO_LARGE}
@@ -69,6 +73,9 @@ def _granted(attempt: Attempt, answer: Response, meant: Meaning, world: World) -
         assert not answer.body, "304 with a body"
         return "not modified"
     assert "application/json" == answer.headers["content-type"], "no JSON"
+    if attempt.method == "HEAD":
+        assert not answer.body, "HEAD with a body"
+        return "HEAD"
     is_zipped = answer.headers.get("content-encoding") == "gzip"
     body = gzip.decompress(answer.body) if is_zipped else answer.body
     if meant.place != "list":
@@ -119,7 +126,7 @@ def _refusals(attempt: Attempt, meant: Meaning | None) -> set[RefusalKind]:
         return found
     if meant.refusal == errors.NOT_FOUND:
         return found | {errors.NOT_FOUND}
-    if attempt.method != "GET":
+    if attempt.method not in _GRANTED:
         # An id is not looked at.
         return found | {errors.METHOD_NOT_ALLOWED} | ({errors.INVALID_REQUEST} if b"%00" in attempt.target else set())
     if attempt.caller != "reader" and meant.place not in (*PROBES, DOCUMENT):

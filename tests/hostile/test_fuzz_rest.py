@@ -19,7 +19,7 @@ SEED = 8
 QUICK, LONG = 3_000, 100_000
 # Answers that a run must have had, each often enough to mean something.
 COMMON = ["list", "model", *(kind.code for kind in (errors.INVALID_REQUEST, errors.INVALID_API_KEY, errors.NOT_FOUND))]
-RARE = ["not modified", "probe", "document", "grpc", "HEAD 405", errors.METHOD_NOT_ALLOWED.code]
+RARE = ["not modified", "probe", "document", "grpc", "HEAD", "HEAD 400", errors.METHOD_NOT_ALLOWED.code]
 RARE += [kind.code for kind in (errors.MODEL_NOT_FOUND, errors.ACCESS_DENIED, errors.REQUEST_TOO_LARGE)]
 
 

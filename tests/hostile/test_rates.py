@@ -152,6 +152,19 @@ def test_an_answer_from_the_cache_counts_too(place: Place) -> None:
     assert asked < statuses[200]
 
 
+def test_the_cache_answers_without_the_limits_up_to_the_credentials_rate(place: Place) -> None:
+    rate = 20
+    with running(place, rate_per_credential=str(rate), rate_per_address="1", edge_cache_ttl="1") as (process, keys):
+        threads = len([line for line in process.thread_names("envoy") if line.startswith("wrk:")])
+        begun = time.monotonic()
+        statuses = flood(place.http_port, repeat(keys.reader), requests=3000)
+        seconds = time.monotonic() - begun
+
+    # The address may send two at first and one a second: the others are the cache's.
+    assert rate <= statuses[200] <= rate * threads * (1 + seconds) + 3 + seconds
+    assert {200, 429} == statuses.keys()
+
+
 def test_whom_a_trusted_proxy_names_is_who_counts(place: Place) -> None:
     with running(place, rate_per_address="1", trusted_proxies="1"):
         for named, other in (

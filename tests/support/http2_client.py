@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import h2.config
@@ -45,9 +45,8 @@ def exchange(
         is_complete: Whether the request ends, or leaves the other side waiting for a body.
     """
     fields = {":method": method, ":scheme": "http", ":authority": "x", ":path": path, **(headers or {})}
-    # What it sends need not be valid.
-    configuration = h2.config.H2Configuration(validate_outbound_headers=False, header_encoding="utf-8")
-    connection = h2.connection.H2Connection(configuration)
+    # What is sent need not be valid.
+    connection = h2.connection.H2Connection(h2.config.H2Configuration(validate_outbound_headers=False))
     found = Exchange()
     with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as one:
         connection.initiate_connection()
@@ -59,9 +58,9 @@ def exchange(
             for event in connection.receive_data(data):
                 match event:
                     case h2.events.ResponseReceived():
-                        found.headers = dict(event.headers)
+                        found.headers = _texts(event.headers)
                     case h2.events.TrailersReceived():
-                        found.trailers = dict(event.headers)
+                        found.trailers = _texts(event.headers)
                     case h2.events.DataReceived():
                         found.body += event.data
                         connection.acknowledge_received_data(event.flow_controlled_length, 1)
@@ -71,3 +70,7 @@ def exchange(
                         raise AssertionError(f"the stream was reset: {event.error_code}")
                     case _:
                         pass
+
+
+def _texts(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in headers}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from modelservice.config import load
 from modelservice.edge.configuration import LOG_BUDGET, Edge, render, write_configuration
 from modelservice.edge.processes import find_envoy
+from modelservice.errors import REFUSALS, Refusal
 from tests.support.harness import DEADLINE, ENVOY, ROOT
 
 HERE = Path("src/modelservice/edge")
@@ -103,14 +105,14 @@ def test_a_hostile_value_stays_a_value() -> None:
 
     configuration = rendered(one, Path('"..os.exit()..\\"\n--]]'))
 
-    policy = manager(configuration)["route_config"]["virtual_hosts"][0]["routes"][0]["typed_per_filter_config"]
-    matches = policy["envoy.filters.http.cors"]["allow_origin_string_match"]
-    assert [{"exact": value} for value in HOSTILE] == matches
     (locality,) = configuration["static_resources"]["clusters"][0]["load_assignment"]["endpoints"]
     (endpoint,) = locality["lb_endpoints"]
     assert "\"}, {a: 'b" == endpoint["endpoint"]["address"]["socket_address"]["address"]
-    folder = r"\034..os.exit()..\092\034\010--]]"
-    assert f'local settings = {{folder = "{folder}", cache_ttl' in script(configuration)
+    folder = r"\"..os.exit()..\\\"\010--]]"
+    origins = (
+        r"""{"it's", "a \"quote", "back\\slash \\", "two\010lines", "]]", "[[ folder ]]", "[% if %]", "{brace}", """
+    )
+    assert f'local settings = {{folder = "{folder}", cors_origins = {origins}' in script(configuration)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_an_undefined_name_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_every_value_is_quoted() -> None:
     text = (ROOT / HERE / "envoy.yaml.j2").read_text()
-    macros = r"(?:address|listen|secret)\(.*\)"
+    macros = r"(?:address|listen|secret|status|error)\(.*\)"
     constants = r'"STRICT_DNS" if names else "STATIC"|is_call|is_health|kind|san_type|\{"ready": .*\}\[settings\.\w+\]'
 
     values = re.findall(r"\[\[ (.*?) \]\]", text, re.DOTALL)
@@ -141,12 +143,25 @@ def test_the_repositorys_file_has_the_default_settings(tmp_path: Path) -> None:
     assert yaml.safe_load((ROOT / HERE / LOG_BUDGET).read_text()) == yaml.safe_load((tmp_path / LOG_BUDGET).read_text())
 
 
-def test_limits_come_first_and_cors_before_them() -> None:
+def test_the_scripts_come_first_and_limits_before_the_rest() -> None:
     limiters = ["local_ratelimit.address", "header_to_metadata", "local_ratelimit.credential"]
 
-    assert [*limiters, "lua"] == filters(rendered(edge()))[:4]
-    assert ["cors", *limiters] == filters(rendered(edge(CORS_ORIGINS="https://a.example")))[:4]
-    assert "lua" == filters(rendered(edge(RATE_PER_ADDRESS="0", RATE_PER_CREDENTIAL="0")))[0]
+    assert ["lua", *limiters, "header_mutation"] == filters(rendered(edge()))[:5]
+    assert ["lua", "header_mutation"] == filters(rendered(edge(RATE_PER_ADDRESS="0", RATE_PER_CREDENTIAL="0")))[:2]
+
+
+def test_every_error_of_envoy_is_a_row_of_the_table() -> None:
+    sent = re.findall(r'"inline_string": "(\{.*?\})"', json.dumps(manager(rendered(edge()))["local_reply_config"]))
+    documented = {json.dumps(Refusal(kind).document, separators=(",", ":")) for kind in REFUSALS}
+
+    assert 9 <= len(set(sent))
+    assert {json.loads(f'"{body}"') for body in sent} <= documented
+
+
+def test_no_error_is_written_by_hand() -> None:
+    for path in (ROOT / HERE).glob("*"):
+        if path.suffix in {".lua", ".j2"} and path.name != "errors.lua":
+            assert not [kind for kind in REFUSALS if kind.message in path.read_text()], path
 
 
 def test_scripts_get_their_values_in_one_table() -> None:
@@ -158,13 +173,15 @@ def test_scripts_get_their_values_in_one_table() -> None:
                 ORGANIZATION_HEADER="true",
                 CORS_ORIGINS="https://a.example",
                 ENVOY_MEMORY_MAX="256",
+                RATE_PER_CREDENTIAL="5",
             ),
             Path("/edge"),
         )
     )
 
     assert (
-        'local settings = {folder = "/edge", cache_ttl = 250, cache_control = "private, max-age=7", '
+        'local settings = {folder = "/edge", cors_origins = {"https://a.example"}, cache_ttl = 250, '
+        'cache_answers = 10000, cache_bytes = 16777216, rate_per_credential = 5, cache_control = "private, max-age=7", '
         'vary = "Authorization, Accept-Encoding, x-modelservice-organization, Origin", send_budget = 33554432}\n'
     ) in source
 

@@ -3,9 +3,14 @@
 
 local NAMESPACE = "modelservice.edge"
 
--- settings: folder, of all scripts. cors_origins: which browsers' pages may call. cache_ttl: in milliseconds; 0 disables
--- the edge cache. rate_per_credential: per second; 0 is no limit. cache_control, vary: headers of every success.
--- send_budget: in bytes.
+-- Whether Envoy takes it for native gRPC, whose requests and responses stay as they are.
+local function is_native(content_type)
+  return content_type and (content_type .. "+"):sub(1, 17) == "application/grpc+"
+end
+
+-- settings: folder: of the scripts. cors_origins: of pages that may call. cache_ttl: in milliseconds; 0 disables the edge
+-- cache. cache_answers, cache_bytes: its limits in one thread. rate_per_credential: per second; 0 is no limit.
+-- cache_control, vary: headers of every success. send_budget: in bytes.
 return function(settings)
   local function script(name)
     return dofile(settings.folder .. "/" .. name .. ".lua")
@@ -16,8 +21,8 @@ return function(settings)
   local micro_cache = script("micro_cache")({
     ttl = settings.cache_ttl,
     rate = settings.rate_per_credential,
-    -- Limits of each Envoy thread.
-    answers = 10000, bytes = 16777216,
+    answers = settings.cache_answers,
+    bytes = settings.cache_bytes,
     headers = {["cache-control"] = settings.cache_control, vary = settings.vary},
     admits = send_budget.admits,
     refusal = errors.rate_limited,
@@ -32,7 +37,7 @@ return function(settings)
 
   local function on_request(handle)
     local headers = handle:headers()
-    if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
+    if is_native(headers:get("content-type")) then
       return
     end
     local method, origin = headers:get(":method"), cors.origin(headers)

@@ -221,11 +221,12 @@ return function(settings)
       headers:replace(name, value)
     end
     local size = OVERHEAD + #(request.key or "") + (length or settings.bytes)
-    if request.key and size <= settings.bytes then
+    local is_kept = request.key and size <= settings.bytes
+    -- Waits for the whole body. Headers read earlier are invalid after that.
+    local body = (is_kept or is_known) and handle:body()
+    if body and is_kept then
       local caller = name_of(request.credential)
       note_skipped(handle, callers(caller))
-      -- Waits for the whole body. Headers read earlier are invalid after that.
-      local body = handle:body()
       store.put({
         key = request.key,
         caller = caller,
@@ -236,8 +237,8 @@ return function(settings)
         body = body:getBytes(0, body:length()),
       })
     end
-    if is_known then
-      handle:body():setBytes("")
+    if body and is_known then
+      body:setBytes("")
       handle:headers():remove("content-length")
     end
     return true

@@ -1,4 +1,4 @@
-"""Serves metrics: `GET /metrics` over HTTP, in Prometheus' text format."""
+"""Serves metrics: `GET` and `HEAD /metrics` over HTTP, in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -102,7 +102,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", _CONTENT_TYPE)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
-        self.wfile.write(text)
+        if self.command != "HEAD":
+            self.wfile.write(text)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def version_string(self) -> str:
         return "modelservice"
