@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 
 from cloakrai import ModelFilters
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.catalogue.query.order import FIELDS
 from tests.clients.asking import JAVASCRIPT, JavaScript, environment
 from tests.clients.examples import (
