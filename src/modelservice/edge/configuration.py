@@ -122,7 +122,7 @@ def render(edge: Edge, found_at: Path, admin: Administration, *, platform: str =
         folder=str(found_at),
         admin=str(admin) if isinstance(admin, Path) else admin,
         linux=platform == "linux",
-        errors={kind.code: error_body(kind) for kind in REFUSALS},
+        errors={kind.code: kind for kind in REFUSALS},
         # As a regular expression.
         collections="|".join(re.escape(path.collection) for path in PATHS),
     )
@@ -207,5 +207,5 @@ _ENVIRONMENT: Final = jinja2.Environment(
     # The output is YAML, not HTML.
     autoescape=False,  # noqa: S701
 )
-_ENVIRONMENT.filters |= {"yaml": _yaml, "lua": to_lua}
+_ENVIRONMENT.filters |= {"yaml": _yaml, "lua": to_lua, "error_body": error_body}
 _ENVIRONMENT.tests["ip_address"] = is_ip_address

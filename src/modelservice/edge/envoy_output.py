@@ -19,8 +19,8 @@ _TEXT_MAX: Final = 1_000
 # The fields of a request that a terminal shows. JSON has the rest.
 _FOR_PEOPLE: Final = ("method", "path", "status", "reason", "client", "peer", "details", "ms", "request_id")
 ENVOY_LOG_FORMAT: Final = '{"level":"%l","message":"%j","logger":"envoy.%n"}'
-# Logged as a warning by Envoy, although expected.
-_EXPECTED: Final = "caught ENVOY_SIGTERM"
+# Logged as warnings by Envoy, although expected: that it is ended, and an option that it calls work in progress.
+_EXPECTED: Final = ("caught ENVOY_SIGTERM", "field 'envoy.config.core.v3.Http1ProtocolOptions.allow_custom_methods'")
 
 
 class EnvoyOutput:

@@ -12,10 +12,10 @@ return function(errors)
     ["503"] = errors.unavailable,
     ["504"] = errors.timeout,
   }
-  -- Envoy's own errors. For native gRPC, it sends the body as the message of a status that is not the documented one.
-  local BY_BODY = {}
+  -- Envoy's own errors for native gRPC: the body as the message, and a status that is not always the documented one.
+  local BY_MESSAGE = {[errors.unavailable.grpc_message] = errors.unavailable}
   for _, row in pairs(errors) do
-    BY_BODY[row.body] = row
+    BY_MESSAGE[row.body] = row
   end
 
   local responses = {}
@@ -24,8 +24,8 @@ return function(errors)
     local headers = handle:headers()
     local content_type = headers:get("content-type") or ""
     if content_type:sub(1, 16) == "application/grpc" then
-      local row = BY_BODY[headers:get("grpc-message") or ""]
-      if row then
+      local row = BY_MESSAGE[headers:get("grpc-message") or ""]
+      if row and not headers:get("grpc-status-details-bin") then
         headers:replace("grpc-status", row.grpc_status)
         headers:replace("grpc-message", row.grpc_message)
         headers:replace("grpc-status-details-bin", row.grpc_details)
