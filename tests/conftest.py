@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 
 from tests.support.harness import Place
+from tests.support.npm import installed_packages
 from tests.support.postgres import Cluster
 from tests.support.service import Service, Services
 
@@ -46,3 +47,9 @@ def postgres_18() -> Iterator[Cluster]:
     """The same, of the newest version."""
     with Cluster("18") as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def npm_packages() -> Path:
+    """The folder of packages from npm, for slow tests."""
+    return installed_packages()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from cloakrai.v1 import model_service_pb2 as pb
 
+from cloakrai.v1 import model_service_pb2 as pb
 from tests.benchmark.measuring import Request
 from tests.benchmark.payloads import Payloads
 from tests.benchmark.rows import GET, Row

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from rich.console import Console
 from rich.table import Table
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key
 from modelservice.manage.maintenance import migrate

@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from modelservice.manage.maintenance import migrate
 from modelservice.manage.models import ModelRef, update_model
 from tests.benchmark.stalls import Stalls

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloakrai.v1 import model_service_pb2 as pb
-
 from tests.benchmark.payloads import SERVICE, Payloads
 from tests.benchmark.rows import GET, Protocol, Row
 from tests.support.harness import cpu, memory

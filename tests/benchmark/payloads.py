@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from cloakrai.v1 import model_service_pb2 as pb
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key
 from modelservice.manage.maintenance import migrate

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import update
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key

@@ -140,7 +140,7 @@ def environment(**variables: str) -> dict[str, str]:
 class JavaScript:
     """Runs JavaScript in Node, next to an installed `@cloakrai/sdk`."""
 
-    def __init__(self, folder: Path, node: str) -> None:
+    def __init__(self, folder: Path, node: Path) -> None:
         self._folder = node_project(folder)
         self._node = node
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-from typing import get_args, get_type_hints
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 
 from cloakrai import ModelFilters
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.catalogue.query.order import FIELDS
 from tests.clients.asking import JAVASCRIPT, JavaScript, environment
-from tests.clients.examples import JAVASCRIPT_EXAMPLE, PYTHON_EXAMPLE, settings
+from tests.clients.examples import (
+    GET_CURL,
+    JAVASCRIPT_EXAMPLE,
+    JAVASCRIPT_README,
+    LIST_CURL,
+    PYTHON_EXAMPLE,
+    PYTHON_README,
+    settings,
+)
 from tests.support.documents import TABLES
-from tests.support.harness import DEADLINE, ROOT
+from tests.support.harness import DEADLINE
+from tests.support.manual import README, blocks
 from tests.support.service import Service
-
-
-def blocks(path: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / path).read_text(), re.MULTILINE | re.DOTALL)
 
 
 def python(program: str, service: Service) -> str:
@@ -51,17 +58,46 @@ def test_the_javascript_example_prints_the_list(service: Service, javascript: Ja
     assert [row[0] for row in TABLES] == re.findall(r"^      id: '(.*)'", printed, re.MULTILINE)
 
 
-def test_the_readmes_begin_with_the_documents_examples() -> None:
-    assert PYTHON_EXAMPLE == blocks("src/cloakrai/README.md", "python")[0]
-    assert JAVASCRIPT_EXAMPLE == blocks("src/cloakrai-js/README.md", "js")[0]
+def curl(command: str, service: Service) -> Any:
+    done = subprocess.run(
+        ["sh", "-c", command], env=environment(**settings(service)), capture_output=True, check=True, timeout=DEADLINE
+    )
+    return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("program", blocks("src/cloakrai/README.md", "python"))
+def test_the_list_documents_curl_lists_the_models(service: Service) -> None:
+    listed = curl(LIST_CURL.replace("https://api.cloakr.ai", f"http://{service.place.http}"), service)
+
+    assert [row[0] for row in TABLES] == [model["id"] for model in listed["data"]]
+
+
+def test_the_get_documents_curl_gets_a_model(service: Service) -> None:
+    filled = GET_CURL.replace("{model_id}", "gpt-4o").replace("<token>", service.keys.reader)
+
+    model = curl(filled.replace("https://api.cuadra.ai", f"http://{service.place.http}"), service)
+
+    assert "gpt-4o" == model["modelName"]
+
+
+@pytest.mark.parametrize(
+    ("example", "language", "readme"),
+    [
+        (PYTHON_EXAMPLE, "python", README),
+        (JAVASCRIPT_EXAMPLE, "js", README),
+        (PYTHON_EXAMPLE, "python", PYTHON_README),
+        (JAVASCRIPT_EXAMPLE, "js", JAVASCRIPT_README),
+    ],
+)
+def test_the_readmes_begin_with_the_documents_examples(example: str, language: str, readme: Path) -> None:
+    assert example == blocks(language, readme)[0]
+
+
+@pytest.mark.parametrize("program", blocks("python", PYTHON_README))
 def test_the_python_readme_runs(service: Service, program: str) -> None:
     assert "gpt-4o" in python(program, service)
 
 
-@pytest.mark.parametrize("program", blocks("src/cloakrai-js/README.md", "js"))
+@pytest.mark.parametrize("program", blocks("js", JAVASCRIPT_README))
 def test_the_javascript_readme_runs(service: Service, javascript: JavaScript, program: str) -> None:
     assert "gpt-4o" in javascript.run(program, **settings(service))
 

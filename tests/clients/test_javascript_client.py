@@ -87,7 +87,7 @@ def test_it_sends_no_header_that_browsers_would_have_to_ask_for(scripted: Script
 
     sent = json.loads(javascript.run(program + client(server.url, "fetch") + calls))
 
-    # These two are among what the service allows: src/modelservice/edge/cors.py.
+    # Services before 0.2 let pages send these two, and few others.
     assert {"authorization", "if-none-match"} == set(sent)
 
 

@@ -7,8 +7,8 @@ from collections import Counter
 
 import grpc
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 
+from cloakrai.v1 import model_service_pb2 as pb
 from tests.support.bodies import Bodies, Headers
 from tests.support.calls import GET, bearer, call, details
 from tests.support.service import Service, Services

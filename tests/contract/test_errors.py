@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import grpc
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 from google.rpc.status_pb2 import Status
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice import errors
 from modelservice.auth import api_key
 from modelservice.rest.v1.rest_service_pb2 import ErrorStatus

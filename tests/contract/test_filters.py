@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 
 import grpc
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from modelservice.catalogue.query.list_query import TAKES
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import grpc
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.calls import GET, bearer, call, details
 from tests.support.harness import Place, Process, channel, unary, wait_until
 from tests.support.service import Keys, Service, prepare

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.dialects.query_string import IGNORED
 from modelservice.manage.system_catalogue import import_catalogue
 from tests.support.harness import Place, Process

@@ -10,9 +10,9 @@ from typing import Any
 
 import grpc
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 from openai import OpenAI
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice import errors
 from modelservice.auth import api_key
 from modelservice.manage.clients import add_client, remove_client

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
-
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
 from modelservice.manage.keys import create_key, revoke_key
 from modelservice.manage.models import create_model

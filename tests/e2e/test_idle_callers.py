@@ -11,11 +11,11 @@ import grpc
 import h2.connection
 import h2.settings
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from modelservice.rpc.health import WATCHERS_MAX
 from tests.support.calls import GET, bearer
 from tests.support.harness import Place, Process, channel, streaming, wait_until

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.support.calls import bearer
 from tests.support.harness import Place, Process, channel, wait_until
 from tests.support.issuer import Issuer, key_set, member, public, sign

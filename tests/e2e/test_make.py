@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,8 +16,9 @@ from tests.support.harness import ROOT
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The files that `make run` reads before anything of the project's own runs, and this virtual environment."""
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path)
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "src/cloakrai/pyproject.toml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
@@ -71,3 +73,11 @@ def test_the_lock_files_name_no_host() -> None:
         text = lock.read_text()
         assert "://" not in text
         assert text.count("--hash=sha256:") > text.count("==") > 10
+
+
+def test_the_lock_file_of_npm_names_no_registry() -> None:
+    packages = json.loads((ROOT / "tests/npm/package-lock.json").read_text())["packages"]
+    locked = {name: package for name, package in packages.items() if name}
+
+    assert len(locked) > 100
+    assert set() == {name for name, package in locked.items() if "resolved" in package or "integrity" not in package}

@@ -14,16 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.examples import settings
 from tests.support.catalogues import litellm_content, litellm_file, models_dev_file
 from tests.support.harness import DEADLINE, ROOT, Place, Process, wait_until
-from tests.support.manual import blocks
+from tests.support.manual import at, blocks
 from tests.support.service import Service
-
-
-def at(place: Place, text: str) -> str:
-    """Puts a place's addresses in the stead of the documented ones."""
-    return text.replace("127.0.0.1:8080", place.http).replace("127.0.0.1:50051", place.grpc)
-
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 # Each of them is run by a test.
@@ -37,7 +32,9 @@ RUN_ELSEWHERE = {
 
 
 def test_every_command_is_run() -> None:
-    assert set(COMMANDS) == set(RUN_HERE) | RUN_ELSEWHERE.keys()
+    in_test_stubs = {line for line in COMMANDS if line.startswith(("npm install ", "npx "))}
+
+    assert set(COMMANDS) == set(RUN_HERE) | in_test_stubs | RUN_ELSEWHERE.keys()
 
 
 def test_the_request_has_the_answer_shown(service: Service) -> None:
@@ -79,11 +76,11 @@ def curl(service: Service, line: str, folder: Path) -> str:
     return subprocess.run([*command, "-s"], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("program", blocks("python"), ids=["the OpenAI SDK", "gRPC"])
+@pytest.mark.parametrize("program", blocks("python"), ids=["cloakrai", "the OpenAI SDK", "gRPC"])
 def test_the_programs_run(service: Service, program: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", at(service.place, program)],
-        env=os.environ | {"KEY": service.keys.reader},
+        env=os.environ | {"KEY": service.keys.reader} | settings(service),
         capture_output=True,
         text=True,
         check=True,

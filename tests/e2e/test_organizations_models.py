@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
+
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
-
 from modelservice.domain.model import Model
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
 from modelservice.manage.keys import create_key

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from modelservice.manage.keys import list_keys
 from tests.support.calls import bearer
 from tests.support.harness import DEADLINE, Place, Process, channel, wait_until

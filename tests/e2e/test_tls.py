@@ -18,12 +18,12 @@ from pathlib import Path
 
 import grpc
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from cryptography import x509
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from modelservice.edge.probe import is_ready
 from modelservice.pem_files import PemFile
 from tests.support.authority import EXPIRED, Issued, link, mount, rename, replace

@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
-
 from tests.support.catalogues import IN_BOTH, WHOLE_FILES, whole_file
 from tests.support.harness import DEADLINE, Place, Process, channel, wait_until
 from tests.support.service import prepare

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
-
 from modelservice.manage.models import ModelRef, update_model
 from tests.support.calls import bearer
 from tests.support.harness import Place, Process, channel, wait_until

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 import grpc
-from cloakrai.v1 import model_service_pb2 as pb
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.rpc.status import STATUS_CODES
 from tests.support.harness import DEADLINE
 

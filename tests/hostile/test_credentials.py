@@ -15,9 +15,9 @@ from typing import Any
 
 import grpc
 import pytest
+
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
-
 from modelservice.auth import api_key
 from modelservice.auth.authenticate import authenticate
 from modelservice.domain.principal import MODELS_READ, ApiKey

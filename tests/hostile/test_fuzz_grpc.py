@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
-
 from tests.hostile.fuzz_grpc import Outcome, attempts, send
 from tests.support.harness import channel, memory
 from tests.support.service import Service

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import grpc
 import pytest
+
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
-
 from tests.support.harness import Place, Process, channel
 from tests.support.service import Keys, Service, prepare
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import grpc
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.rpc.status import DETAILS_KEY
 from tests.support.harness import channel, unary
 

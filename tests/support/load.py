@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Self
 
 import grpc
+
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
-
 from tests.support.harness import DEADLINE, Place, channel, wait_until
 
 MODEL = "gpt-4o"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.support.harness import ROOT
+from tests.support.harness import ROOT, Place
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
@@ -18,9 +18,15 @@ def page(name: str) -> str:
     return (DOCS / name).read_text()
 
 
-def blocks(language: str) -> list[str]:
-    """Returns the code blocks of a language, of all pages."""
-    return [block for path in PAGES for block in re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)]
+def blocks(language: str, *paths: Path) -> list[str]:
+    """Returns the code blocks of a language, of all pages or of these files."""
+    pattern = re.compile(rf"^```{language}\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    return [block for path in paths or PAGES for block in pattern.findall(path.read_text())]
+
+
+def at(place: Place, text: str) -> str:
+    """Puts a place's addresses in the stead of the documented ones."""
+    return text.replace("127.0.0.1:8080", place.http).replace("127.0.0.1:50051", place.grpc)
 
 
 def rows(name: str, heading: str) -> list[list[str]]:

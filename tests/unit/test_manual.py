@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cloakrai.v1 import model_service_pb2 as pb
 
+from cloakrai.v1 import model_service_pb2 as pb
 from manual.pages import with_tables
 from modelservice.config import SETTINGS
 from tests.support.harness import ROOT

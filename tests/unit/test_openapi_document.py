@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.dialects.query_string import IGNORED
 from modelservice.domain import values
 from openapi.schemas import _BOUNDS

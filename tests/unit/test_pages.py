@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.auth.authorize import Viewer
 from modelservice.catalogue.listing import Listing
 from modelservice.catalogue.query.filtered_list import FilteredList, choose

@@ -11,11 +11,11 @@ from typing import Any
 
 import grpc
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
-from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloakrai.v1 import model_service_pb2 as pb
+from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from modelservice.auth.authorize import Viewer
 from modelservice.auth.issuer_keys import IssuerKeys
 from modelservice.auth.token import TokenVerifier

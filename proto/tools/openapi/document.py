@@ -6,29 +6,37 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from openapi.responses import error_responses, references, rows
+from modelservice.dialects.query_string import IGNORED
+from openapi.responses import ANOTHER_METHOD, error_responses, references, rows
 from openapi.schemas import described, field_schema, message_schemas
 from openapi.source import Method, Source
 
 _SERVICE: Final = ".modelservice.v1.ModelService"
 _ERROR: Final = ".modelservice.rest.v1.ErrorBody"
-# Example responses: what the service returns with the documented catalogue.
+# Summaries, and example responses: what the service returns with the documented catalogue.
+_SUMMARIES: Final = {"ListModels": "List models", "GetModel": "Get a model"}
 _EXAMPLES: Final = {"ListModels": "list_models.json", "GetModel": "get_model_gpt-4o.json"}
+# Tags of the operations that a server answers, and of those that Envoy answers.
+_MODELS: Final = "models"
+_THE_SERVICE: Final = "service"
+_TAGS: Final = {_MODELS: "The catalogue of models.", _THE_SERVICE: "The service itself. Needs no authentication."}
 
-_DESCRIPTION: Final = """\
+_DESCRIPTION: Final = f"""\
 A catalogue of AI models: which models exist, and what each costs, can do and complies with.
 
 **Authentication.** Send `Authorization: Bearer …` with an API key, or with a JSON Web Token of the configured identity
 provider. Callers see the system models and those of their organization.
 
-**Errors** are `{"error": {"type": …, "message": …, "code": …}}`. Use `code` in programs; new codes may be added.
-Besides the errors listed for each path, any method other than GET returns 405 (`Error405`), and unknown paths return
-404 (`Error404`).
+**Errors** are `{{"error": {{"type": …, "message": …, "code": …}}}}`. Use `code` in programs; new codes may be added.
+Besides the errors listed for each path, any method other than GET and HEAD returns 405 (`method_not_allowed`), and
+unknown paths return 404 (`not_found`).
 
-**Query parameters** of `/v1` that are not listed are rejected with 400, except `client_version`, `limit` and `user`,
-which some clients send. These are ignored.
+**HEAD** returns the headers of GET without the body, on every path.
+
+**Query parameters** of `/v1` that are not listed are rejected with 400, except those that some clients of OpenAI-shaped
+APIs add: {", ".join(f"`{name}`" for name in IGNORED)}. These are ignored.
 
 **Objects** may get new members in later versions. Unknown values are absent.
 """
@@ -51,23 +59,41 @@ _HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
 _IF_NONE_MATCH: Final = "`ETag` values of stored responses. The response is 304 if one of them is current."
 
 _ANOTHER_PATH: Final = 404
-_ANOTHER_METHOD: Final = 405
 # Statuses that Envoy never returns for its own paths.
-_SERVERS: Final = frozenset({401, 403, _ANOTHER_PATH, _ANOTHER_METHOD, 500})
+_SERVERS: Final = frozenset({401, 403, _ANOTHER_PATH, ANOTHER_METHOD, 500})
 # Health checks read no body and have no rate limit.
 _NOT_OF_PROBES: Final = _SERVERS | {413, 429, 504}
-# Paths that Envoy answers without authentication: operation, summary, success, and error statuses that cannot occur.
-_OWN: Final[Mapping[str, tuple[str, str, dict[str, Any], frozenset[int]]]] = {
-    "/healthz": ("GetHealth", "Whether Envoy is up.", {"description": "Envoy is up."}, _NOT_OF_PROBES),
-    "/readyz": (
+
+
+class _EnvoysOwn(NamedTuple):
+    """A path that Envoy answers, without authentication.
+
+    Attributes:
+        never: Error statuses that cannot occur.
+    """
+
+    operation: str
+    summary: str
+    description: str
+    success: dict[str, Any]
+    never: frozenset[int]
+
+
+_OWN: Final[Mapping[str, _EnvoysOwn]] = {
+    "/healthz": _EnvoysOwn(
+        "GetHealth", "Whether Envoy is up", "Asks no server.", {"description": "Envoy is up."}, _NOT_OF_PROBES
+    ),
+    "/readyz": _EnvoysOwn(
         "GetReadiness",
-        "Whether a server is ready.",
+        "Whether a server is ready",
+        "Returns 503 while no server is ready.",
         {"description": "At least one server is ready."},
         _NOT_OF_PROBES,
     ),
-    "/openapi.json": (
+    "/openapi.json": _EnvoysOwn(
         "GetOpenAPI",
-        "This document.",
+        "This document",
+        "Describes the REST API.",
         {
             "description": "The document.",
             "headers": {"Cache-Control": {"$ref": "#/components/headers/Cache-Control"}},
@@ -86,8 +112,9 @@ def document(source: Source, examples: Path) -> dict[str, Any]:
         "info": _info(),
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": {method.path: {"get": _operation(source, method, examples)} for method in methods}
-        | {path: {"get": _own(*operation)} for path, operation in _OWN.items()},
+        | {path: {"get": _own(own)} for path, own in _OWN.items()},
         "components": {
             "schemas": _schemas(source, methods),
             "responses": error_responses(source),
@@ -112,15 +139,19 @@ def _info() -> dict[str, Any]:
         "title": package["Name"],
         "version": package["Version"],
         "description": _DESCRIPTION,
+        # Everybody runs a service of their own.
+        "contact": {"name": "The operator of this service"},
         "license": {"name": licence, "identifier": licence},
     }
 
 
 def _operation(source: Source, method: Method, examples: Path) -> dict[str, Any]:
     response = method.response.rpartition(".")[2]
-    never = {_ANOTHER_METHOD} if method.path_fields else {_ANOTHER_METHOD, _ANOTHER_PATH}
+    never = {ANOTHER_METHOD} if method.path_fields else {ANOTHER_METHOD, _ANOTHER_PATH}
     return {
         "operationId": method.name,
+        "summary": _SUMMARIES[method.name],
+        "tags": [_MODELS],
         "description": method.comment.text,
         "parameters": [*_parameters(source, method), {"$ref": "#/components/parameters/If-None-Match"}],
         "responses": {
@@ -140,13 +171,15 @@ def _operation(source: Source, method: Method, examples: Path) -> dict[str, Any]
     }
 
 
-def _own(operation: str, summary: str, success: dict[str, Any], never: frozenset[int]) -> dict[str, Any]:
-    headers = _headers("x-request-id") | success.get("headers", {})
+def _own(own: _EnvoysOwn) -> dict[str, Any]:
+    headers = _headers("x-request-id") | own.success.get("headers", {})
     return {
-        "operationId": operation,
-        "summary": summary,
+        "operationId": own.operation,
+        "summary": own.summary,
+        "description": own.description,
+        "tags": [_THE_SERVICE],
         "security": [],
-        "responses": {"200": success | {"headers": headers}, **references(rows().keys() - never)},
+        "responses": {"200": own.success | {"headers": headers}, **references(rows().keys() - own.never)},
     }
 
 

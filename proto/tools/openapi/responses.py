@@ -10,6 +10,8 @@ from modelservice.errors import REFUSALS, RefusalKind
 from openapi.source import Source
 
 _ONLY_GRPC: Final = (errors.UNKNOWN_SERVICE,)
+# The status of a method that a path does not have. No operation has it, so the prose of the document describes it.
+ANOTHER_METHOD: Final = 405
 # Envoy's status for headers that are too large.
 _MORE_STATUSES: Final[Mapping[RefusalKind, tuple[int, ...]]] = {errors.REQUEST_TOO_LARGE: (431,)}
 # Example messages for errors whose message depends on the request.
@@ -17,7 +19,6 @@ _MESSAGES: Final[Mapping[RefusalKind, str]] = {errors.MODEL_NOT_FOUND: "The mode
 # Additional header per status: name, description, schema.
 _HEADERS: Final[Mapping[int, tuple[str, str, dict[str, Any]]]] = {
     401: ("WWW-Authenticate", "The authentication scheme.", {"const": "Bearer"}),
-    405: ("Allow", "The method that the path supports.", {"const": "GET"}),
     429: ("Retry-After", "Number of seconds to wait before a retry.", {"type": "integer", "minimum": 0}),
 }
 
@@ -34,7 +35,9 @@ def rows() -> dict[int, list[RefusalKind]]:
 
 def error_responses(source: Source) -> dict[str, Any]:
     """Returns the response of each status, by component name."""
-    return {_name(status): _response(source, status, kinds) for status, kinds in rows().items()}
+    return {
+        _name(status): _response(source, status, kinds) for status, kinds in rows().items() if status != ANOTHER_METHOD
+    }
 
 
 def references(statuses: Collection[int]) -> dict[str, Any]:

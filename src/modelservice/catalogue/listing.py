@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from cloakrai.v1 import model_service_pb2 as pb
-
 from modelservice.catalogue.query.order import Order
 from modelservice.catalogue.rendering import COMPRESSION, Answer, Entry, make_answer, serialize
 

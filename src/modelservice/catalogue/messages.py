@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from cloakrai.v1 import model_service_pb2 as pb
 from google.protobuf.struct_pb2 import NULL_VALUE, Value
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.domain.model import Model
 
 _EVERYBODY: Final = "*"

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cloakrai.v1 import model_service_pb2 as pb
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt32Value
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.catalogue.messages import full_model, listed_model
 from modelservice.domain.model import Model
 from modelservice.domain.values import EXACT_INTEGER_MAX

@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from cloakrai.v1 import model_service_pb2 as pb
-
 from modelservice.auth.authorize import Viewer
 from modelservice.catalogue.listing import Listing
 from modelservice.catalogue.query.filtered_list import FilteredList, choose

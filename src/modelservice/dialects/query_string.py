@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
-from cloakrai.v1 import model_service_pb2 as pb
 from google.protobuf.descriptor import FieldDescriptor
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.catalogue.query.list_query import invalid
 from modelservice.errors import INVALID_REQUEST, Refusal
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import grpc
-from cloakrai.v1 import model_service_pb2 as pb
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.auth.token import TokenVerifier
 from modelservice.errors import NOT_FOUND, Refusal
 from modelservice.rpc.admission import Answers, admit, loaded

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import grpc
+
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceServicer, add_ModelServiceServicer_to_server
-
 from tests.benchmark.peers.arguments import Arguments, arguments
 from tests.benchmark.peers.records import Catalogue
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uvloop
-from cloakrai.v1 import model_service_pb2 as pb
 from grpclib import GRPCError, Status
 from grpclib.const import Cardinality, Handler
 from grpclib.server import Server, Stream
 from grpclib.utils import graceful_exit
 
+from cloakrai.v1 import model_service_pb2 as pb
 from tests.benchmark.peers.arguments import Arguments, arguments
 from tests.benchmark.peers.records import Catalogue
 

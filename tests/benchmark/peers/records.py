@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from cloakrai.v1 import model_service_pb2 as pb
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from cloakrai.v1 import model_service_pb2 as pb
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import Engine, event
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.auth.authorize import Viewer
 from modelservice.catalogue.freshness import FreshAnswers
 from modelservice.catalogue.listing import Listing

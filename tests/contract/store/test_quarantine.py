@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from cloakrai.v1 import model_service_pb2 as pb
 
+from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.auth.authenticate import authenticate
 from modelservice.auth.authorize import Viewer
 from modelservice.catalogue import snapshot as snapshot_module

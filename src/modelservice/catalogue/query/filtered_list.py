@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Final
 
 from cloakrai.v1 import model_service_pb2 as pb
-
 from modelservice.catalogue.listing import HEAD, MESSAGE_HEAD, Listing
 from modelservice.catalogue.query.list_query import Query
 from modelservice.catalogue.rendering import COMPRESSED_MIN, GZIP, Entry, http_body_head, serialize

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloakrai.v1 import model_service_pb2 as pb
-
 from modelservice.auth.authorize import Viewer
 from modelservice.catalogue.query.filters import FILTERS
 from modelservice.catalogue.query.order import FIELDS, Key, Order
