@@ -1,7 +1,7 @@
 """Every error of the service.
 
 A `Refusal` answers a caller of the API: its kind is a row of the documented errors (`REFUSALS`), which gRPC, Envoy, the
-manual and the tests share. Every other error is for the operator: one line on standard error or in the log.
+manual and the tests share. A `ModelserviceError` is for the operator: one line on standard error or in the log.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from google.api import annotations_pb2
 from modelservice.dialects.paths import PATHS, Resource
 from modelservice.dialects.registry import DIALECTS
 from modelservice.rest.v1 import rest_service_pb2
-from tests.support.service import Service
+from tests.support.harness import Place, Process
+from tests.support.service import Service, prepare
 
 LIST, MODEL = "/openai/v1/models", "/openai/v1/models/gpt-4o"
 
@@ -134,3 +135,14 @@ def test_other_paths_below_the_prefix_are_unknown(service: Service, path: str) -
     answer = service.place.rest(path, service.keys.reader)
 
     assert (404, "not_found") == (answer.status, answer.json["error"]["code"])
+
+
+def test_a_disabled_model_is_not_listed_and_can_be_fetched(place: Place) -> None:
+    keys = prepare(place)
+    place.command("models", "disable", "gpt-4o")
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        listed = [one["id"] for one in place.rest(LIST, keys.reader).json["data"]]
+
+        assert "gpt-4o" not in listed
+        assert "gpt-4o" == place.rest(MODEL, keys.reader).json["id"]

@@ -231,7 +231,10 @@ UNTYPED = [
         for text in ("x", "", "2.5", "1e3", "2147483648", "-2147483649", "+5", "%2B5", "%00", "9" * 5000)
     ),
     *("min_context_window=" + text for text in ("-1", "abc", "", "4294967296", "1e5", "0x10", "%D9%A1")),
-    *("max_cost_per_1k_tokens=" + text for text in ("x", "", "1,5", "$1", "1_0", "1e999")),
+    *(
+        "max_cost_per_1k_tokens=" + text
+        for text in ("x", "", "1,5", "$1", "1_0", "1e999", "1" * 20_000 + "x", "1" * 65)
+    ),
     *("encryption_supported=" + text for text in ("maybe", "", "2")),
 ]
 
@@ -242,6 +245,19 @@ def test_a_value_of_another_type_is_refused_with_what_its_parameter_takes(world:
 
     name = query.partition("=")[0]
     assert (400, f"{name}: must be {TAKES[name]}") == (answer.status, answer.json["error"]["message"])
+
+
+@pytest.mark.parametrize("pair", ["", "_=1", "capability=reasoning"])
+def test_a_query_has_an_end(world: World, pair: str) -> None:
+    fits, exceeds = (
+        world.place.rest(f"/v1/models?{'&'.join([pair] * count)}", world.keys.reader) for count in (20, 201)
+    )
+
+    assert (200, 400, "The query must have at most 200 parameters") == (
+        fits.status,
+        exceeds.status,
+        exceeds.json["error"]["message"],
+    )
 
 
 @pytest.mark.parametrize("name", sorted(pb.ListModelsRequest.DESCRIPTOR.fields_by_name))

@@ -122,12 +122,11 @@ def test_a_token_is_verified_in_the_pool_and_recalled_inline(running: Serving, t
     assert [True, False] == pooled(threads)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [LIST, LIST + "?q=model-17", OPENAI_LIST, LIST + "?nonsense=1", "/v1/models/none"],
-    ids=lambda path: path[:20],
-)
-def test_long_answers_filters_and_refusals_go_to_the_pool(
+POOLED = [LIST, OPENAI_LIST, LIST + "?q=model-17", LIST + "?limit=1", "/v1/models/" + "x" * 2_000]
+
+
+@pytest.mark.parametrize("path", POOLED, ids=lambda path: path[:40])
+def test_long_answers_queries_and_long_paths_go_to_the_pool(
     running: Serving, threads: Threads, key: str, path: str
 ) -> None:
     for _ in range(2):
@@ -136,10 +135,43 @@ def test_long_answers_filters_and_refusals_go_to_the_pool(
     assert [True, True] == pooled(threads)
 
 
-def test_an_unknown_key_goes_to_the_pool(running: Serving, threads: Threads) -> None:
-    assert "invalid_api_key" == running.rest(MODEL, "msk_unknown")["error"]["code"]
+@pytest.mark.parametrize(
+    ("path", "credential", "code"),
+    [(MODEL, "msk_unknown", "invalid_api_key"), ("/v1/models/none", None, "model_not_found")],
+)
+def test_a_refusal_that_takes_no_work_is_given_inline(
+    running: Serving, threads: Threads, other_key: str, path: str, credential: str | None, code: str
+) -> None:
+    assert code == running.rest(path, credential or other_key)["error"]["code"]
 
-    assert [True] == pooled(threads)
+    assert [False] == pooled(threads)
+
+
+def test_nothing_inline_waits_for_the_cache(running: Serving, threads: Threads, key: str) -> None:
+    running.rest("/v1/models/own", key)
+    assert running.catalogue.snapshot
+    answers: list[Any] = []
+    asking = threading.Thread(target=lambda: answers.append(running.rest("/v1/models/own", key)))
+    with running.catalogue.snapshot.rendered._lock:
+        asking.start()
+        # Others are answered meanwhile.
+        assert "model-1" == running.rest(MODEL, key)["modelName"]
+    asking.join()
+
+    assert "Own" == answers[0]["displayName"]
+    assert [True, False, True] == pooled(threads)
+
+
+def test_callers_without_models_of_their_own_share_a_dialects_list(running: Serving, url: str, other_key: str) -> None:
+    create_organization(url, "test", "gamma")
+    third_key = create_key(url, "test", "gamma", scopes={MODELS_READ}).text
+    running.settle()
+    assert running.catalogue.snapshot
+    before = len(running.catalogue.snapshot.rendered._items)
+    for credential in (other_key, third_key):
+        running.rest(OPENAI_LIST, credential)
+
+    assert before + 1 == len(running.catalogue.snapshot.rendered._items)
 
 
 def test_without_grpcs_attribute_the_answers_are_the_same(
@@ -188,14 +220,26 @@ def test_each_call_is_counted_once(url: str, other_key: str) -> None:
     assert [1.0, 1.0] == [value for value in counted if value]
 
 
-@pytest.mark.parametrize("path", [LIST, MODEL, "/v1/models/own", OPENAI_LIST, OPENAI_MODEL, LIST + "?q=model"])
+LONG = 30_000
+# The longest of everything that Envoy lets through.
+WORST = [
+    LIST + "?max_cost_per_1k_tokens=" + "1" * LONG + "x",
+    LIST + "?" + "&" * LONG,
+    LIST + "?" + "_&" * (LONG // 2),
+    "/v1/models/" + "%41" * (LONG // 3),
+]
+PATHS = [LIST, MODEL, "/v1/models/own", OPENAI_LIST, OPENAI_MODEL, LIST + "?q=model", *WORST]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:40])
 def test_with_every_cache_cold_an_inline_step_takes_less_than_5_ms(
     running: Serving, verifier: TokenVerifier, key: str, path: str
 ) -> None:
     log = make_log(io.StringIO(), "info")
     deadline = MessageDeadline(1, log)
     try:
-        for credential in (key, sign(member("acme")), "msk_unknown"):
+        # A token that no other test has shown.
+        for credential in (key, sign(member("acme") | {"jti": path[:50]}), "msk_unknown"):
             # Nothing of an earlier call is left.
             service = RestService(running.catalogue, verifier, Boundary(deadline, log, Metrics("0"), LineBudget(0)))
             metadata = (("authorization", f"Bearer {credential}"), (ORIGINAL_PATH, path))
@@ -215,17 +259,19 @@ def test_with_every_cache_cold_an_inline_step_takes_less_than_5_ms(
 
 
 def test_a_stopping_server_ends_while_ready_answers_are_asked_for(url: str, other_key: str) -> None:
-    refused = threading.Event()
+    answered, ended = threading.Event(), threading.Event()
 
     def ask(running: Serving) -> None:
         with contextlib.suppress(grpc.RpcError, ValueError):
-            while not refused.is_set():
+            while not ended.is_set():
                 running.rest(MODEL, other_key)
+                answered.set()
 
     with serving(url) as running:
         asking = threading.Thread(target=ask, args=(running,))
         asking.start()
-    refused.set()
+        assert answered.wait(10)
+    ended.set()
     asking.join(10)
 
     assert not asking.is_alive()

@@ -185,7 +185,11 @@ class Reads:
         for query in ("", "?order_by=id", "?q=base"):
             found |= {item["id"] for item in self._rest(f"{collection}{query}")["data"]}
         for uuid, (name, _, _) in self._world.models.items():
-            found |= {name for ref in (uuid, name) if "error" not in self._rest(f"{collection}/{ref}")}
+            for ref in (uuid, name):
+                model = self._rest(f"{collection}/{ref}")
+                # The document's id is the UUID, OpenAI's is the name.
+                assert "error" in model or model["id"] in (uuid, name)
+                found |= set() if "error" in model else {name}
         return found
 
     def _rest(self, path: str) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import threading
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Iterator, Sized
 from typing import Any, Final, TypeVar
 
 from cachetools import LRUCache
@@ -57,7 +58,7 @@ class RenderedCache:
             make: Makes the item.
 
         Raises:
-            NotReadyError: It must be made, and this is a view (`ready_only`).
+            NotReadyError: This is a view (`ready_only`), and the item must be made or the cache is in use.
         """
         kept: T | None = self._find(key, made_from)
         if kept is not None:
@@ -72,7 +73,7 @@ class RenderedCache:
 
     def get_if_possible(self, key: object, made_from: tuple[object, ...], make: Callable[[], T]) -> T | None:
         """Returns the same as `get`, or None if making the item fails. A failure is not retried."""
-        with self._lock:
+        with self._reading():
             failed = self._failed.get(key) if self._failed else None
         if failed and _same(failed, made_from):
             return None
@@ -89,8 +90,18 @@ class RenderedCache:
                 self._failed.pop(key, None)
         return made
 
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Holds the lock. A view does not wait for it, because it is held while items are evicted."""
+        if not self._lock.acquire(blocking=self._makes):
+            raise NotReadyError
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def _find(self, key: object, made_from: tuple[object, ...]) -> Any:  # noqa: ANN401  (what was made for the key)
-        with self._lock:
+        with self._reading():
             found = self._items.get(key)
         return found[1] if found and _same(found[0], made_from) else None
 

@@ -94,16 +94,16 @@ def render_entry(model: Model) -> Entry:
     )
 
 
-def make_answer(message: bytes, json_text: bytes, content: bytes, compress: Callable[[], bytes]) -> Answer:
+def make_answer(message: bytes, json_text: bytes, content: bytes, compress: Callable[[], bytes] | None) -> Answer:
     """Assembles an answer.
 
     Args:
         message: The serialized response.
         json_text: The same as JSON.
         content: Bytes to derive the entity tag from: a function of the JSON, equal on every server.
-        compress: Returns the JSON, compressed with gzip.
+        compress: Returns the JSON, compressed with gzip; None if it is never compressed.
     """
-    compressed = compress() if len(json_text) >= COMPRESSED_MIN else None
+    compressed = compress() if compress and len(json_text) >= COMPRESSED_MIN else None
     return Answer(
         message=message,
         http_body=http_body_head(len(json_text), content) + json_text,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from modelservice.domain.inheritance import inherit
 from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
 from modelservice.domain.values import is_model_name, is_uuid
-from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, NotReadyError, Refusal
+from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, Refusal
 from modelservice.store.changes import ORGANIZATION_MODELS, SYSTEM_MODELS, Changes, Revision
 
 _ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, digits and . _ : @ / -"
@@ -34,7 +35,7 @@ Owned = Mapping[str, OrganizationModel]
 T = TypeVar("T", ApiKey, Client)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """The catalogue at one revision.
 
@@ -65,6 +66,11 @@ class Snapshot:
     rendered: RenderedCache
     unusable: Mapping[Row, str]
     orphans: Mapping[UUID, OrganizationModel]
+
+    @cached_property
+    def ready(self) -> Snapshot:
+        """The same, but for reads without filters: it raises a `NotReadyError` where an answer must be rendered."""
+        return replace(self, rendered=self.rendered.ready_only())
 
     @property
     def left_out(self) -> Mapping[Row, str]:
@@ -121,7 +127,10 @@ class Snapshot:
             visible = [entry for entry in self.names.values() if viewer.may_see(entry.model)]
             return render([entry for entry in (*visible, *self._own(viewer)) if entry.model.enabled])
 
-        return self.rendered.get((dialect, viewer), (self.listing, *self._groups(viewer)), make)
+        groups = self._groups(viewer)
+        # Callers without models of their own share one list.
+        key = (dialect, viewer if groups or not viewer.sees_all(None) else None)
+        return self.rendered.get(key, (self.listing, *groups), make)
 
     def get_in(self, dialect: str, model_id: str, viewer: Viewer, render: Callable[[Entry], Answer]) -> Answer:
         """Returns a model in another dialect, rendered on its first read, and raises what `get` raises."""
@@ -170,21 +179,6 @@ class Snapshot:
         return self.rendered.get_if_possible(
             model.id, (model, parent), lambda: render_entry(inherit(model, parent.model))
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ReadySnapshot(Snapshot):
-    """A snapshot that does no work: it raises a `NotReadyError` in the place of an answer that must be made first."""
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> ReadySnapshot:
-        """Returns the ready answers of a snapshot."""
-        parts = {field.name: getattr(snapshot, field.name) for field in fields(Snapshot)}
-        return cls(**(parts | {"rendered": snapshot.rendered.ready_only()}))
-
-    def choose(self, request: pb.ListModelsRequest, viewer: Viewer) -> FilteredList:  # noqa: ARG002
-        """Raises a `NotReadyError`."""
-        raise NotReadyError
 
 
 def advance(

@@ -13,19 +13,20 @@ from modelservice.catalogue.snapshot import Snapshot
 from modelservice.dialects import paths
 from modelservice.dialects.dialect import Dialect, RestAnswer
 from modelservice.dialects.query_string import LIST_PARAMETERS, read_list_request, refuse_parameters
-from modelservice.errors import INTERNAL_ERROR, MODEL_NOT_FOUND, RATE_LIMITED, Refusal
+from modelservice.errors import MODEL_NOT_FOUND, RATE_LIMITED, Refusal
 
 # The filters and the order, which OpenAI does not have.
 _PARAMETERS: Final = LIST_PARAMETERS - {"page_size", "page_token"}
-# Errors whose type is ours. The others have OpenAI's type for what the caller did wrong.
-_OWN_TYPES: Final = (RATE_LIMITED, INTERNAL_ERROR)
+_SERVER_ERRORS: Final = 500
 
 
 def _list_models(snapshot: Snapshot, viewer: Viewer, query: str) -> RestAnswer:
     request = read_list_request(query, _PARAMETERS)
     if request.ListFields():
-        return _list_of(snapshot.choose(request, viewer).entries)
-    return snapshot.list_in(paths.OPENAI, viewer, _list_of)
+        text = _list_of(snapshot.choose(request, viewer).entries)
+        # Compressing a list of one request would cost more than selecting its models.
+        return make_answer(b"", text, text, None)
+    return snapshot.list_in(paths.OPENAI, viewer, lambda entries: _answer(_list_of(entries)))
 
 
 def _get_model(snapshot: Snapshot, viewer: Viewer, model_id: str, query: str) -> RestAnswer:
@@ -35,20 +36,21 @@ def _get_model(snapshot: Snapshot, viewer: Viewer, model_id: str, query: str) ->
 
 def _error(refusal: Refusal) -> object:
     kind = refusal.kind
+    is_callers = kind.http_status < _SERVER_ERRORS and kind != RATE_LIMITED
     # OpenAI calls what is in the path `model`.
     in_path = kind == MODEL_NOT_FOUND or refusal.parameter == "model_id"
     return {
         "error": {
             "message": refusal.message,
-            "type": kind.type if kind in _OWN_TYPES else "invalid_request_error",
+            "type": "invalid_request_error" if is_callers else kind.type,
             "param": "model" if in_path else refusal.parameter,
             "code": kind.code,
         }
     }
 
 
-def _list_of(entries: Iterable[Entry]) -> Answer:
-    return _answer(HEAD + b",".join(map(_element, entries)) + b"]}")
+def _list_of(entries: Iterable[Entry]) -> bytes:
+    return HEAD + b",".join(map(_element, entries)) + b"]}"
 
 
 def _element(entry: Entry) -> bytes:

@@ -64,3 +64,8 @@ def read_address(original_path: str) -> Address:
         if path.startswith(collection + "/"):
             return Address(dialect, Resource.MODEL, unquote(path[len(collection) + 1 :]), query)
     raise Refusal(NOT_FOUND)
+
+
+def dialect_of(original_path: str) -> str:
+    """Returns the name of the dialect that shapes an error: the documents', if the path is in no dialect."""
+    return next((dialect for dialect, collection in PATHS if original_path.startswith(collection)), DOCUMENTS)

@@ -20,14 +20,22 @@ _FIELDS: Final = pb.ListModelsRequest.DESCRIPTOR.fields_by_name
 # Every parameter of the list.
 LIST_PARAMETERS: Final = frozenset(_FIELDS)
 
+# In characters: longer than any name. Errors repeat it.
+_NAME_MAX: Final = 100
+
 _WHOLE: Final = re.compile(r"[0-9]+")
-_DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# No two of its parts can match the same digits, so that it runs in linear time.
+_DECIMAL: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# In characters.
+_NUMBER_MAX: Final = 64
+# Parameters of a query, ignored ones included: three times as many as a list can use.
+_PARAMETERS_MAX: Final = 200
 _FLAGS: Final = {"true": True, "false": False}
 
 
 def _number(shape: re.Pattern[str], read: Callable[[str], float]) -> Callable[[str], float]:
     def convert(text: str) -> float:
-        if not shape.fullmatch(text):
+        if len(text) > _NUMBER_MAX or not shape.fullmatch(text):
             raise ValueError
         return read(text)
 
@@ -57,8 +65,9 @@ def read_list_request(query: str, accepted: Collection[str] = LIST_PARAMETERS) -
     request = pb.ListModelsRequest()
     for name, text in _pairs(query, accepted):
         field = _FIELDS[name]
+        convert = _CONVERTERS[field.type]
         try:
-            value: Any = _CONVERTERS[field.type](text)
+            value: Any = convert(text)
             if field.is_repeated:
                 getattr(request, name).append(value)
             else:
@@ -81,14 +90,16 @@ def refuse_parameters(query: str) -> None:
 def _pairs(query: str, accepted: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yields the decoded names and values of a query."""
     seen = set()
-    for pair in query.split("&") if query else ():
+    if query.count("&") >= _PARAMETERS_MAX:
+        raise Refusal(INVALID_REQUEST, f"The query must have at most {_PARAMETERS_MAX} parameters")
+    for pair in filter(None, query.split("&")):
         text, equals, encoded = pair.partition("=")
-        name = unquote_plus(text, errors="replace")
-        if name in IGNORED or not pair:
+        name = unquote_plus(text, errors="replace")[:_NAME_MAX]
+        if name in IGNORED:
             continue
         if name not in accepted:
             known = ", ".join(sorted([*IGNORED, *accepted]))
-            raise _refusal(name, f"Unknown query parameter: {name[:100]}. Accepted: {known}")
+            raise _refusal(name, f"Unknown query parameter: {name}. Accepted: {known}")
         if not equals:
             raise _refusal(name, f"{name}: must have a value")
         if name in seen and not _FIELDS[name].is_repeated:
@@ -101,4 +112,4 @@ def _pairs(query: str, accepted: Collection[str]) -> Iterator[tuple[str, str]]:
 
 
 def _refusal(name: str, message: str) -> Refusal:
-    return Refusal(INVALID_REQUEST, message, parameter=name[:100])
+    return Refusal(INVALID_REQUEST, message, parameter=name)

@@ -73,7 +73,7 @@ class Boundary:
             except Exception as error:  # noqa: BLE001
                 refusal = self.refusal_of(error, method, call)
                 response = self._shaped(refusal, method, call, shape)
-            self._record(record, call, refusal, started)
+            self._record(record, method, call, refusal, started)
             if response is None and refusal:
                 # Raises, so it is outside the try blocks.
                 context.abort_with_status(self.status(refusal, method, call))
@@ -82,32 +82,46 @@ class Boundary:
         # A stream of one message: for a unary call, grpcio would wait for the message before it shows the headers.
         return grpc.stream_unary_rpc_method_handler(handle)
 
-    def inline_handler(self, method: str, run: Callable[[Call], bytes]) -> Callable[[Metadata], Handler | None]:
-        """Returns a function that looks whether a call has a short ready answer, given its metadata.
+    def ready_finder(
+        self, method: str, run: Callable[[Call], bytes], shape: Shape
+    ) -> Callable[[Metadata], Handler | None]:
+        """Returns a function that finds a short ready answer, or a shaped refusal, given a call's metadata.
 
-        It returns a handler that sends that answer in gRPC's own thread (`rpc.inline`). It returns None if `run` raises
-        anything: the handler for all calls runs then, and reports what is wrong.
+        It returns a handler that sends it in gRPC's own thread (`rpc.inline`), or None: the handler of all calls must
+        run, which also reports what is wrong.
+
+        Args:
+            method: The method's full name, for the log and the metrics.
+            run: Returns the serialized response, or raises a `Refusal` or a `NotReadyError`. It must be quick, and has
+                no message.
+            shape: Shapes refusals.
         """
         record = self._recorder(method)
 
-        def look(metadata: Metadata) -> Handler | None:
+        def find_ready(metadata: Metadata) -> Handler | None:
             started = time.perf_counter()
             call = Call()
+            refusal: Refusal | None = None
+            found: bytes | None = None
             try:
                 call.read_headers(metadata)
-                response = run(call)
+                found = run(call)
+            except Refusal as refused:
+                refusal = refused
+                found = self._shaped(refused, method, call, shape)
             except Exception:  # noqa: BLE001
                 return None
-            if len(response) >= LONG:
+            if found is None or len(found) >= LONG:
                 return None
+            response = found
 
             def handle(_requests: Iterator[bytes], _context: grpc.ServicerContext) -> bytes:
-                self._record(record, call, None, started)
+                self._record(record, method, call, refusal, started)
                 return response
 
             return grpc.stream_unary_rpc_method_handler(run_inline(handle))
 
-        return look
+        return find_ready
 
     def status(self, refusal: Refusal, method: str, call: Call) -> Status:
         """Returns the status of a refused call."""
@@ -130,11 +144,11 @@ class Boundary:
             self.refusal_of(error, method, call)
             return None
 
-    def _record(self, record: Record, call: Call, refusal: Refusal | None, started: float) -> None:
+    def _record(self, record: Record, method: str, call: Call, refusal: Refusal | None, started: float) -> None:
         try:
             record(call, refusal, time.perf_counter() - started)
         except Exception:  # noqa: BLE001  (the answer does not depend on it)
-            self._log.exception("call not recorded", request_id=call.request_id)
+            self._log.exception("call not recorded", method=method, request_id=call.request_id)
 
     def _recorder(self, method: str, *, quiet: bool = False) -> Record:
         """Returns a function that counts and logs one call of a method, given its refusal and its seconds."""

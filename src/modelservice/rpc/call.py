@@ -32,7 +32,7 @@ class Call:
     """One call, as its handler sees it.
 
     Args:
-        take_message: Returns the serialized request, or None if there is none.
+        take_message: Returns the serialized request, or None if there is none: a REST call has none.
 
     Attributes:
         principal: The caller; set by the handler, for the log.

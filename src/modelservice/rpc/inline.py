@@ -1,7 +1,7 @@
 """Runs handlers in gRPC's own thread, which saves the change to another one: a quarter of a short call.
 
 grpcio takes a handler's executor from an attribute that is not documented. If it ever ignores the attribute, the
-handlers run in the server's threads, slower but right, and a test fails. Such a handler must not block: gRPC calls it
+handlers run in the server's threads, slower but correct, and a test fails. Such a handler must not block: gRPC calls it
 while it holds the lock of its server. It must not read the request's message either, which the same thread delivers.
 """
 
