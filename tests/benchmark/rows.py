@@ -41,6 +41,7 @@ ROWS = (
     Row("workers", "modelservice, cold, 2 workers", "workers", "REST"),
     Row("plain", "plain build: grpc.aio, Envoy's transcoder", "plain", "REST"),
     Row("fastapi", "FastAPI, pydantic", "fastapi", "REST"),
+    Row("fastapi-sqlalchemy", "FastAPI, SQLAlchemy, Postgres", "fastapi-sqlalchemy", "REST"),
     Row("fastapi-held", "FastAPI, pydantic, models kept", "fastapi-held", "REST"),
     Row("fastapi-ready", "FastAPI, ready bytes", "fastapi-ready", "REST"),
     Row("asgi", "ASGI on uvicorn, ready bytes", "asgi", "REST"),
