@@ -34,7 +34,7 @@ test: $(VENV)/tests-installed ## Run every test except the slow ones, in random 
 	$(PYTEST)
 
 .PHONY: test-slow
-test-slow: $(VENV)/tests-installed $(VENV)/npm/installed ## Run the slow tests, one at a time: fuzzing, floods, measurements, installations
+test-slow: $(VENV)/tests-installed $(VENV)/npm/installed $(VENV)/bench/installed ## Run the slow tests, one at a time: fuzzing, floods, measurements, installations
 	$(BIN)/python -m pytest -m "slow and not long"
 
 .PHONY: test-long

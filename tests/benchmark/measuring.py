@@ -22,6 +22,8 @@ LOADERS: Mapping[Protocol, str] = {"REST": "wrk", "gRPC": "h2load"}
 CONNECTIONS = 8
 # In seconds: how long an answer may take under load.
 _PATIENCE = 30
+# Processes of a server that are counted apart.
+_APART = ("envoy", "postgres")
 # What wrk says at its end, for a program to read.
 _WRK_SCRIPT = """
 done = function(summary, latency)
@@ -209,7 +211,8 @@ def _tree(roots: tuple[int, ...]) -> dict[int, str]:
             name, _, rest = path.read_text().partition("(")[2].rpartition(")")
         except OSError:
             continue
-        parents[int(path.parent.name)] = int(rest.split()[1]), "envoy" if name.startswith("envoy") else "server"
+        part = next((part for part in _APART if name.startswith(part)), "server")
+        parents[int(path.parent.name)] = int(rest.split()[1]), part
     found = {root: parents[root][1] for root in roots}
     while more := {pid: name for pid, (parent, name) in parents.items() if parent in found and pid not in found}:
         found |= more

@@ -21,7 +21,9 @@ from tests.benchmark.payloads import Payloads
 from tests.benchmark.rows import Protocol
 from tests.support.harness import ENVOY, ROOT, Place, Process, wait_until
 from tests.support.ports import free_ports, listens
+from tests.support.postgres import Cluster
 
+POSTGRES = "18"
 BENCH = Path(sys.prefix) / "bench" / "bin"
 LITELLM = Path(sys.prefix) / "bench-litellm" / "bin"
 # In seconds: LiteLLM takes long to start, beside others that do.
@@ -131,13 +133,23 @@ def peer(
         raise UnavailableError(f"{BENCH.parent} is not there (`make bench` makes it)")
     (port,) = free_ports(1)
     command: list[str | Path] = [python, "-m", f"tests.benchmark.peers.{module}", *_arguments(payloads, port)]
-    # Of this project, the peers know the generated code alone.
-    one = Program(command, folder, port, {"PYTHONPATH": str(ROOT / "src"), **environment})
+    # Of this project, the peers know the package with the generated code alone.
+    one = Program(command, folder, port, {"PYTHONPATH": str(ROOT / "src" / "cloakrai"), **environment})
     if on_one_core:
         # Before it has any other thread.
         os.sched_setaffinity(one.popen.pid, {max(os.sched_getaffinity(0))})
     with one as program:
         yield Running((program.popen.pid,), port)
+
+
+@contextmanager
+def sqlalchemy(payloads: Payloads, folder: Path) -> Iterator[Running]:
+    """Starts the peer that has a database: what its Postgres costs is part of what it costs."""
+    # Nothing is written, so that autovacuum would only add processes that end while they are measured.
+    with Cluster(POSTGRES, ("autovacuum=off",)) as postgres:
+        url = postgres.url("postgres")
+        with peer(payloads, folder, "fastapi_sqlalchemy", DATABASE_URL=url) as server:
+            yield Running((*server.roots, postgres.pid), server.port)
 
 
 @contextmanager
@@ -227,6 +239,7 @@ SERVERS: Mapping[str, Start] = {
     "workers": lambda payloads, folder: run(payloads, folder, "--workers", "2", settings=_COLD),
     "plain": plain,
     "fastapi": functools.partial(peer, module="fastapi_pydantic"),
+    "fastapi-sqlalchemy": sqlalchemy,
     "fastapi-held": functools.partial(peer, module="fastapi_held"),
     "fastapi-ready": functools.partial(peer, module="fastapi_ready"),
     "asgi": functools.partial(peer, module="asgi_ready"),

@@ -13,10 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from modelservice.edge.processes import find_envoy
-from tests.benchmark.servers import BENCH, LITELLM
+from tests.benchmark.servers import BENCH, LITELLM, POSTGRES
 from tests.support.harness import ENVOY
+from tests.support.postgres import binaries
 
-_PACKAGES = ("fastapi", "grpcio", "grpclib", "httptools", "litellm", "protobuf", "pydantic", "uvicorn", "uvloop")
+_PACKAGES = (
+    "asyncpg",
+    "fastapi",
+    "grpcio",
+    "grpclib",
+    "httptools",
+    "litellm",
+    "protobuf",
+    "pydantic",
+    "sqlalchemy",
+    "uvicorn",
+    "uvloop",
+)
 _GO_PEERS = Path(__file__).parent / "peers" / "go"
 _ASK = """
 import importlib.metadata, json, sys
@@ -38,6 +51,7 @@ def surroundings() -> dict[str, Any]:
         "versions": {
             "python": platform.python_version(),
             "envoy": _envoy(),
+            "postgres": _said(str(binaries(POSTGRES) / "postgres"), "--version").split()[-1],
             **_packages(LITELLM, "litellm"),
             **_packages(BENCH, *(name for name in _PACKAGES if name != "litellm")),
             **_tools(),

