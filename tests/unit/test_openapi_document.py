@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from cloakrai.v1 import model_service_pb2 as pb
+from modelservice.catalogue.query.filters import WORDS_MAX
 from modelservice.dialects.query_string import IGNORED
 from modelservice.domain import values
 from openapi.schemas import _BOUNDS
@@ -88,3 +89,12 @@ def test_a_label_is_described_as_it_is_taken(name: str, text: str) -> None:
 
 def test_parameters_that_mean_nothing_are_named() -> None:
     assert [name for name in IGNORED if f"`{name}`" not in API["info"]["description"]] == []
+
+
+@given(st.lists(st.sampled_from(["a", " ", "\x1c", "\x1f", "\x85"]), max_size=40).map("".join))
+@example("a\x1f" * 9)
+def test_a_search_is_described_as_it_is_taken(text: str) -> None:
+    # As in JavaScript, where \s has fewer characters than in Python.
+    described = re.fullmatch(parameter("/v1/models", "q")["pattern"], text, re.ASCII)
+
+    assert (len(text.split()) <= WORDS_MAX) == bool(described)

@@ -38,6 +38,9 @@ _NAME: Final[Schema] = {"pattern": f"^{_SEGMENT}(?:/{_SEGMENT})*$", "minLength":
 _UUID: Final[Schema] = {"format": "uuid"}
 _LABEL: Final[Schema] = {"pattern": "^[a-z0-9]+(?:[._-][a-z0-9]+)*$"}
 _FROM_0: Final[Schema] = {"minimum": 0}
+# What `str.split` takes for space. Not every implementation of `\s` has these control characters.
+_SPACE: Final = r"[\s\x1c-\x1f\x85]"
+_WORD: Final = r"[^\s\x1c-\x1f\x85]"
 # Constraints that proto3 cannot express. For a repeated field, those of each value.
 _BOUNDS: Final[Mapping[str, Schema]] = {
     "ListModelsRequest.capability": _LABEL,
@@ -46,7 +49,7 @@ _BOUNDS: Final[Mapping[str, Schema]] = {
     "ListModelsRequest.max_cost_per_1k_tokens": _FROM_0,
     "ListModelsRequest.q": {
         "maxLength": WORDS_CHARACTERS_MAX,
-        "pattern": rf"^\s*(?:\S+\s+){{0,{WORDS_MAX - 1}}}\S*\s*$",
+        "pattern": f"^{_SPACE}*(?:{_WORD}+{_SPACE}+){{0,{WORDS_MAX - 1}}}{_WORD}*{_SPACE}*$",
     },
     "ListModelsRequest.order_by": {"enum": ["", *(text for field in FIELDS for text in (field, f"{field} desc"))]},
     "ListModelsRequest.page_size": _FROM_0,
