@@ -208,3 +208,16 @@ def test_memory_stays_flat_under_a_hundred_thousand_paths(
 
     # All of them kept would be 130 MB.
     assert memory(envoy.pid) - before < 30
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_under_a_hundred_thousand_credentials(
+    process: tuple[Edge, subprocess.Popen[bytes]],
+) -> None:
+    edge, envoy = process
+    edge.send([PLAIN] * 5_000, (f"{number:0128}" for number in range(5_000)))
+    before = memory(envoy.pid)
+    edge.send([PLAIN] * 100_000, (f"{number:0128}" for number in range(5_000, 105_000)))
+
+    # The counts of all of them would be some 40 MB.
+    assert memory(envoy.pid) - before < 20

@@ -92,8 +92,8 @@ FORBIDDEN: dict[str, Message] = {
 }
 
 
-# Of a right request.
-ANSWER = [":status 200", "grpc-status 0"]
+# Of a right request: REST has no trailers of gRPC.
+ANSWERS = {"Envoy": [":status 200"], "gRPC": [":status 200", "grpc-status 0"]}
 
 # What is answered as if nothing were wrong. Behind Envoy's port there is one reading of it; on the gRPC port nobody
 # stands between the caller and grpcio, which could read it differently.

@@ -7,8 +7,9 @@ import http.client
 import json
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,9 @@ class Edge:
         """Says whether the same request is soon answered by the cache: at once, or on a slow machine in some tries."""
         return any(not self.asks(path, **headers) for _ in range(20))
 
-    def send(self, paths: list[str]) -> None:
-        """Sends many requests, on some connections at a time, and reads the answers."""
+    def send(self, paths: list[str], keys: Iterable[str] = repeat("key-1")) -> None:
+        """Sends many requests, each with the next key, on some connections at a time, and reads the answers."""
+        keys = iter(keys)
         with contextlib.ExitStack() as stack:
             connections = [
                 stack.enter_context(socket.create_connection(("127.0.0.1", self.port), DEADLINE)) for _ in range(20)
@@ -62,7 +64,7 @@ class Edge:
                 some = list(zip(connections, paths[start : start + len(connections)], strict=False))
                 for connection, path in some:
                     # As http.client says it.
-                    headers = "host: a\r\naccept-encoding: identity\r\nauthorization: Bearer key-1"
+                    headers = f"host: a\r\naccept-encoding: identity\r\nauthorization: Bearer {next(keys)}"
                     connection.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
                 for connection, _ in some:
                     received = b""
