@@ -78,7 +78,8 @@ format: $(VENV)/tests-installed ## Format the code and apply automatic fixes
 
 # --- Generated code -------------------------------------------------------------------------------------------------
 
-GENERATED := cloakrai/cloakrai/v1 modelservice/rest modelservice/edge/descriptor.pb modelservice/edge/openapi.json
+GENERATED := cloakrai/cloakrai/v1 modelservice/rest modelservice/edge/descriptor.pb modelservice/edge/openapi.json \
+	modelservice/manage/catalogue.schema.json
 PROTOS := modelservice/v1/model_service.proto modelservice/rest/v1/rest_service.proto
 # google/api/*.proto lie beside the Python packages made from them.
 PROTOC = $(BIN)/python -m grpc_tools.protoc $(1) -I proto \
@@ -94,7 +95,7 @@ generate: OUT ?= src
 generate: DOCS_OUT ?= docs
 generate: ENVOY_OUT ?= envoy.yaml
 generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/, the manual's tables, and envoy.yaml
-	@mkdir -p $(OUT)/modelservice/edge $(OUT)/cloakrai
+	@mkdir -p $(OUT)/modelservice/edge $(OUT)/modelservice/manage $(OUT)/cloakrai
 	$(call PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) modelservice/rest/v1/rest_service.proto
 	$(call PROTOC,-I cloakrai=proto/modelservice) --plugin=$(BIN)/protoc-gen-mypy_grpc \
 		$(foreach kind,python pyi grpc_python mypy_grpc,--$(kind)_out=$(OUT)/cloakrai) \
@@ -102,6 +103,7 @@ generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/
 	$(call PROTOC,-I proto/edge) --include_imports \
 		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
 	PYTHONPATH=proto/tools $(BIN)/python -m openapi $(IMAGE) tests/testdata $(OUT)/modelservice/edge/openapi.json
+	PYTHONPATH=proto/tools $(BIN)/python -m catalogue_schema $(OUT)/modelservice/manage/catalogue.schema.json
 	PYTHONPATH=proto/tools $(BIN)/python -m manual $(IMAGE) docs $(DOCS_OUT)
 	PYTHONPATH=proto/tools $(BIN)/python -m envoy_yaml $(ENVOY_OUT)
 
