@@ -87,7 +87,8 @@ format: $(VENV)/tests-installed ## Format the code and apply automatic fixes
 
 # --- Generated code -------------------------------------------------------------------------------------------------
 
-GENERATED := cloakrai/cloakrai/v1 modelservice/rest $(addprefix modelservice/edge/,descriptor.pb openapi.json errors.lua)
+GENERATED := cloakrai/cloakrai/v1 modelservice/rest modelservice/manage/catalogue.schema.json \
+	$(addprefix modelservice/edge/,descriptor.pb openapi.json errors.lua)
 GENERATED_FILES := find $(GENERATED) -name '*_pb2*.py*' -o -name '*.pb' -o -name '*.json' -o -name '*.lua'
 PROTOS := modelservice/v1/model_service.proto modelservice/rest/v1/rest_service.proto
 # google/api/*.proto lie beside the Python packages made from them.
@@ -107,8 +108,8 @@ image: $(IMAGE) ## Write the proto files and what they import as one image for B
 generate: OUT ?= src
 generate: DOCS_OUT ?= docs
 generate: ENVOY_OUT ?= envoy.yaml
-generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/, the manual's tables, and Envoy's files
-	@mkdir -p $(OUT)/modelservice/edge $(OUT)/cloakrai
+generate: $(IMAGE) ## Generate code, descriptor, OpenAPI document, schema, the manual's tables, and Envoy's files
+	@mkdir -p $(OUT)/modelservice/edge $(OUT)/modelservice/manage $(OUT)/cloakrai
 	$(call PROTOC) --python_out=$(OUT) --pyi_out=$(OUT) modelservice/rest/v1/rest_service.proto
 	$(call PROTOC,-I cloakrai=proto/modelservice) --plugin=$(BIN)/protoc-gen-mypy_grpc \
 		$(foreach kind,python pyi grpc_python mypy_grpc,--$(kind)_out=$(OUT)/cloakrai) \
@@ -116,6 +117,7 @@ generate: $(IMAGE) ## Generate code, descriptor and OpenAPI document from proto/
 	$(call PROTOC,-I proto/edge) --include_imports \
 		--descriptor_set_out=$(OUT)/modelservice/edge/descriptor.pb $(PROTOS) google/rpc/status.proto
 	PYTHONPATH=proto/tools $(BIN)/python -m openapi $(IMAGE) tests/testdata $(OUT)/modelservice/edge/openapi.json
+	PYTHONPATH=proto/tools $(BIN)/python -m catalogue_schema $(OUT)/modelservice/manage/catalogue.schema.json
 	PYTHONPATH=proto/tools $(BIN)/python -m manual $(IMAGE) docs $(DOCS_OUT)
 	PYTHONPATH=proto/tools $(BIN)/python -m edge_errors $(OUT)/modelservice/edge/errors.lua
 	PYTHONPATH=proto/tools $(BIN)/python -m envoy_yaml $(ENVOY_OUT)

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelservice.domain.fields import CLAIMS, INHERITED
 from modelservice.domain.inheritance import (
-    CLAIMS,
     FROM_PARENT,
-    INHERITED,
     LIMITED,
     OWN,
     check_claims,

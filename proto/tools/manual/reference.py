@@ -1,4 +1,4 @@
-"""The manual's generated tables: settings, errors, metrics and commands."""
+"""The manual's generated tables: settings, errors, metrics, commands and fields."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from prometheus_client import Metric, ProcessCollector
 from manual.pages import Cells, MakeTable
 from modelservice.cli import modelservice
 from modelservice.config import SETTINGS
+from modelservice.domain.field_kind import Bounds, Field, Kind
+from modelservice.domain.fields import FIELDS
 from modelservice.errors import REFUSALS, RefusalKind
 from modelservice.rpc.status import STATUS_CODES
 from modelservice.telemetry.metrics import Metrics
@@ -35,6 +37,7 @@ class Tables:
             "errors": lambda _: self._errors(),
             "metrics": lambda _: _metrics(),
             "commands": lambda _: _commands(),
+            "fields": lambda _: _fields(),
         }
 
     def require_all_settings(self) -> None:
@@ -88,6 +91,27 @@ def _labels(metrics: Metrics, family: Metric) -> list[str]:
     collector = metrics.registry._names_to_collectors[family.name]  # noqa: SLF001
     declared = {label for one in (collector, family) for label in getattr(one, "_labelnames", ())}
     return sorted(declared | {label for one in family.samples for label in one.labels} - {"le"})
+
+
+def _fields() -> Cells:
+    rows = []
+    for field in FIELDS:
+        own = _bounds(field, field.own_bounds or field.bounds) if field.inheritance else _NONE
+        inheritance = field.inheritance.value if field.inheritance else _NONE
+        rows.append((_code(field.name), field.help, _bounds(field, field.bounds), own, inheritance))
+    return [("field", "meaning", "takes", "in an organization's model", "own and parent's value"), *rows]
+
+
+def _bounds(field: Field, bounds: Bounds | None) -> str:
+    match field.kind:
+        case Kind.TEXT if bounds:
+            return f"{bounds.least:,} to {bounds.most:,} characters"
+        case Kind.NUMBER if bounds:
+            return f"{bounds.least:,} to {bounds.most:,}"
+        case Kind.OBJECT if bounds:
+            return f"{field.kind.value} of at most {bounds.most:,} bytes"
+        case _:
+            return field.kind.value
 
 
 def _commands() -> Cells:

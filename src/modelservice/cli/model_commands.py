@@ -10,7 +10,7 @@ import click
 from modelservice import config
 from modelservice.cli.options import actor_option, database_url, field_options, given_fields
 from modelservice.cli.output import json_option, print_json, print_record, print_rows, say, time_text
-from modelservice.domain.inheritance import INHERITED
+from modelservice.domain.fields import INHERITED
 from modelservice.domain.model import Model
 from modelservice.manage.models import (
     ModelRef,
@@ -34,9 +34,8 @@ def models() -> None:
 @models.command()
 @click.option("--organization", required=True, help="Owner of the model.")
 @click.option("--parent", required=True, help="System model to inherit from: a name or a UUID.")
-@click.option("--display-name", required=True, help="Display name.")
 @click.option("--name", help="Id in the list. Default: derived from the display name.")
-@field_options(system=False)
+@field_options(system=False, required=["display_name"])
 @actor_option
 @json_option
 def create(organization: str, parent: str, actor: str, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401
@@ -53,7 +52,6 @@ def create(organization: str, parent: str, actor: str, *, as_json: bool, **optio
 @models.command()
 @click.argument("model")
 @_organization
-@click.option("--display-name", help="Display name.")
 @field_options(system=True)
 @click.option("--inherit", "inherited", multiple=True, type=click.Choice(INHERITED), help=_INHERIT)
 @actor_option

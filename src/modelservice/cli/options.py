@@ -5,15 +5,25 @@ from __future__ import annotations
 import getpass
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
 from modelservice import config
+from modelservice.domain.field_kind import Field, Kind
+from modelservice.domain.fields import FIELDS
 from modelservice.errors import InvalidValueError
 from modelservice.manage.untrusted_files import UnusableFileError, parse_json
+
+# Texts that may be long.
+_FROM_FILES: Final = ("system_prompt",)
+_TYPES: Final[Mapping[Kind, click.ParamType[Any] | type]] = {
+    Kind.NUMBER: int,
+    Kind.PRICE: float,
+    Kind.UUID: click.UUID,
+}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,38 +66,41 @@ class Duration(click.ParamType[int]):
         return seconds
 
 
-def field_options(*, system: bool) -> Callable[[F], F]:
+def field_options(*, system: bool, required: Collection[str] = ()) -> Callable[[F], F]:
     """Returns a decorator that adds an option for each field of a model to a command.
 
     Args:
         system: Whether to add the fields that only system models have.
+        required: Fields that must be given.
     """
-    options = [
-        click.option("--description", help="One or two sentences."),
-        click.option("--context-window", type=int, help="In tokens."),
-        click.option("--max-tokens", type=int, help="The list's max_tokens, in tokens."),
-        click.option("--max-tokens-per-request", type=int, help="Output limit, in tokens."),
-        click.option("--cost-per-1k-tokens", type=float, help="In US dollars."),
-        click.option("--capability", "capabilities", multiple=True, help="Repeatable. Replaces all of them."),
-        click.option("--compliance", multiple=True, help="Repeatable. Replaces all of them."),
-        click.option("--encryption-supported/--no-encryption-supported", default=None),
-        click.option("--pii-redaction-supported/--no-pii-redaction-supported", default=None),
-        click.option("--supports-streaming/--no-supports-streaming", default=None),
-        click.option("--supports-tools/--no-supports-tools", default=None),
-        click.option("--metadata", help="A JSON object, or @FILE."),
-        click.option("--system-prompt", help="The text, or @FILE."),
-        click.option("--system-prompt-id", type=click.UUID, help="A UUID."),
-    ]
-    if system:
-        options.append(click.option("--provider", help="Only for system models."))
-        options.append(click.option("--credit-multiplier", type=int, help="Only for system models."))
+    fields = [field for field in FIELDS if field.option and (system or field.inheritance)]
 
     def decorate(command: F) -> F:
-        for option in reversed(options):
-            command = option(command)
+        for field in reversed(fields):
+            command = _option(field, required=field.name in required)(command)
         return command
 
     return decorate
+
+
+def _option(field: Field, *, required: bool) -> Callable[[F], F]:
+    text = f"{field.help}." if field.inheritance else f"{field.help}. Only for system models."
+    match field.kind:
+        case Kind.FLAG:
+            return click.option(f"{field.option}/{_negated(str(field.option))}", field.name, default=None, help=text)
+        case Kind.LABELS:
+            text += " Repeatable. Replaces all of them."
+            return click.option(str(field.option), field.name, multiple=True, help=text)
+        case Kind.TEXT if field.name not in _FROM_FILES:
+            return click.option(str(field.option), field.name, required=required, help=text)
+        case Kind.TEXT | Kind.OBJECT:
+            return click.option(str(field.option), field.name, help=f"{text} @FILE reads it from a file.")
+        case _:
+            return click.option(str(field.option), field.name, type=_TYPES[field.kind], help=text)
+
+
+def _negated(option: str) -> str:
+    return "--no-" + option.removeprefix("--")
 
 
 def given_fields(options: dict[str, Any]) -> dict[str, Any]:

@@ -10,14 +10,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from modelservice.domain.model import FLAGS, LABELS, Model, OrganizationModel
+from modelservice.domain.field_kind import Inheritance
+from modelservice.domain.fields import BY_NAME, CLAIMS, INHERITED
+from modelservice.domain.model import Model, OrganizationModel
 from modelservice.errors import InvalidValueError
-
-_LIMITS: Final = ("context_window", "max_tokens", "max_tokens_per_request")
-# The organization sets these freely: they claim nothing about what the parent can do.
-_FREE: Final = ("description", "cost_per_1k_tokens", "metadata", "system_prompt", "system_prompt_id")
-CLAIMS: Final = (*_LIMITS, *LABELS, *FLAGS)
-INHERITED: Final = (*CLAIMS, *_FREE)
 
 OWN: Final = "own"
 FROM_PARENT: Final = "inherited"
@@ -73,20 +69,21 @@ def check_claims(own: OrganizationModel, parent: Model, fields: Collection[str] 
 def _effective(name: str, own: Any, parent: Any) -> Effective:  # noqa: ANN401  (fields of any type)
     if own is None:
         return Effective(parent, FROM_PARENT)
-    if name in LABELS:
-        kept = tuple(label for label in own if label in parent)
-        return Effective(kept, OWN if kept == own else LIMITED)
-    if name in FLAGS or name == "enabled":
-        return Effective(own and parent, OWN if parent or not own else LIMITED)
-    if name in _LIMITS and (not parent or own > parent):
-        # An unknown limit of the parent allows no claim.
-        return Effective(parent, LIMITED)
+    match BY_NAME[name].inheritance:
+        case Inheritance.COMMON:
+            kept = tuple(label for label in own if label in parent)
+            return Effective(kept, OWN if kept == own else LIMITED)
+        case Inheritance.BOTH:
+            return Effective(own and parent, OWN if parent or not own else LIMITED)
+        case Inheritance.AT_MOST if not parent or own > parent:
+            # An unknown limit of the parent allows no claim.
+            return Effective(parent, LIMITED)
     return Effective(own, OWN)
 
 
 def _bound(name: str, parent: Model) -> str:
     value = getattr(parent, name)
-    if name in _LIMITS:
+    if BY_NAME[name].inheritance is Inheritance.AT_MOST:
         return f"must be at most {value}, {parent.name}'s" if value else f"{parent.name}'s is unknown"
     return f"{parent.name} has {_shown(value)}"
 

@@ -2,114 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from modelservice.domain.values import (
-    canonical_json,
-    check_flag,
-    check_labels,
-    check_metadata,
-    check_model_name,
-    check_number,
-    check_price,
-    check_text,
-    check_uuid,
-)
+from modelservice.domain.field_kind import Check
+from modelservice.domain.fields import BY_NAME, FIELDS, OWN
+from modelservice.domain.values import check_number, check_text
 from modelservice.errors import InvalidValueError
 
-FLAGS: Final = ("encryption_supported", "pii_redaction_supported", "supports_streaming", "supports_tools")
-LABELS: Final = ("capabilities", "compliance")
-
-# Bounds for organizations' models. System models may have any value that the wire can carry.
-DISPLAY_NAME_MAX: Final = 200
-CONTEXT_WINDOW_MAX: Final = 2_000_000
-TOKENS_PER_REQUEST_MAX: Final = 200_000
-DESCRIPTION_MAX: Final = 10_000
-SYSTEM_PROMPT_MAX: Final = 100_000
-METADATA_BYTES_MAX: Final = 16 * 1024
-
-Check = Callable[[str, Any], None]
 # The range of BIGINT.
 _POSITION_MAX: Final = 2**63 - 1
 
-
-def _optional(check: Check) -> Check:
-    def check_unless_none(what: str, value: object) -> None:
-        if value is not None:
-            check(what, value)
-
-    return check_unless_none
-
-
-def _check_small_metadata(what: str, metadata: object) -> None:
-    check_metadata(what, metadata)
-    size = len(canonical_json(metadata))
-    if size > METADATA_BYTES_MAX:
-        raise InvalidValueError(f"{what} has {size} bytes: must have at most {METADATA_BYTES_MAX}")
-
-
-def _text(shortest: int, longest: int) -> Check:
-    return partial(check_text, shortest=shortest, longest=longest)
-
-
-def _number(least: int, most: int) -> Check:
-    return partial(check_number, least=least, most=most)
-
-
-# Fields shown on one line. New values must not have control characters (`check_line`).
-LINES: Final = frozenset({"display_name", "provider", "permission_id"})
-
-# The check of each field of a system model.
-SYSTEM_CHECKS: Final[Mapping[str, Check]] = {
-    "name": check_model_name,
-    "display_name": _text(1, 1000),
-    "provider": _text(1, 256),
-    "created": check_number,
-    "updated": check_number,
-    "permission_id": _optional(_text(0, 256)),
-    "description": _optional(_text(0, 1_000_000)),
-    "enabled": check_flag,
-    "context_window": check_number,
-    "max_tokens": _optional(check_number),
-    "max_tokens_per_request": _optional(check_number),
-    "cost_per_1k_tokens": _optional(check_price),
-    "credit_multiplier": _optional(check_number),
-    **dict.fromkeys(LABELS, check_labels),
-    **dict.fromkeys(FLAGS, check_flag),
-    "metadata": check_metadata,
-    "system_prompt": _optional(_text(0, 1_000_000)),
-    "system_prompt_id": _optional(check_uuid),
-}
-
-# The check of each field of an organization's model.
-ORGANIZATION_CHECKS: Final[Mapping[str, Check]] = {
-    "name": check_model_name,
-    "display_name": _text(1, DISPLAY_NAME_MAX),
-    "enabled": check_flag,
-    "description": _optional(_text(0, DESCRIPTION_MAX)),
-    "context_window": _optional(_number(1, CONTEXT_WINDOW_MAX)),
-    "max_tokens": _optional(_number(1, CONTEXT_WINDOW_MAX)),
-    "max_tokens_per_request": _optional(_number(1, TOKENS_PER_REQUEST_MAX)),
-    "cost_per_1k_tokens": _optional(check_price),
-    **dict.fromkeys(LABELS, _optional(check_labels)),
-    **dict.fromkeys(FLAGS, _optional(check_flag)),
-    "metadata": _optional(_check_small_metadata),
-    "system_prompt": _optional(_text(0, SYSTEM_PROMPT_MAX)),
-    "system_prompt_id": _optional(check_uuid),
-}
-
+_SYSTEM_CHECKS: Final[Mapping[str, Check]] = {one.name: one.check for one in FIELDS}
+_ORGANIZATION_CHECKS: Final[Mapping[str, Check]] = {name: BY_NAME[name].own_check for name in OWN}
 # An organization's model never has a provider, even after inheriting everything else.
-_INHERITED_CHECKS: Final = {name: check for name, check in SYSTEM_CHECKS.items() if name != "provider"}
+_INHERITED_CHECKS: Final = {name: check for name, check in _SYSTEM_CHECKS.items() if name != "provider"}
 # Fields that the service sets, checked because a row may contain anything.
-_PLACE_CHECKS: Final[Mapping[str, Check]] = {"position": _number(0, _POSITION_MAX)}
-_OWN_CHECKS: Final[Mapping[str, Check]] = {
-    "organization_id": _text(1, 128),
-    "created": check_number,
+_PLACE_CHECKS: Final[Mapping[str, Check]] = {
     "updated": check_number,
+    "position": partial(check_number, least=0, most=_POSITION_MAX),
+}
+_OWN_CHECKS: Final[Mapping[str, Check]] = {
+    "organization_id": partial(check_text, shortest=1, longest=128),
+    "created": check_number,
     **_PLACE_CHECKS,
 }
 
@@ -174,7 +92,7 @@ class Model:
     system_prompt_id: UUID | None = None
 
     def __post_init__(self) -> None:
-        _check_fields(self, SYSTEM_CHECKS if self.organization_id is None else _INHERITED_CHECKS)
+        _check_fields(self, _SYSTEM_CHECKS if self.organization_id is None else _INHERITED_CHECKS)
         _check_fields(self, _PLACE_CHECKS)
 
     @property
@@ -197,7 +115,7 @@ class Model:
 class OrganizationModel:
     """A model as its organization defines it. Fields that are None are inherited (`domain.inheritance`).
 
-    Units are those of `Model`, bounds those of `ORGANIZATION_CHECKS`.
+    Units are those of `Model`, bounds those of `domain.fields`.
 
     Attributes:
         name: Unique in the organization, and not the name of a system model.
@@ -233,7 +151,7 @@ class OrganizationModel:
     system_prompt_id: UUID | None = None
 
     def __post_init__(self) -> None:
-        _check_fields(self, ORGANIZATION_CHECKS)
+        _check_fields(self, _ORGANIZATION_CHECKS)
         _check_fields(self, _OWN_CHECKS)
 
 

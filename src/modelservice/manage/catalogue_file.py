@@ -7,23 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from uuid import UUID
 
-from modelservice.domain.model import LABELS, LINES, SYSTEM_CHECKS, Model
+from modelservice.domain.fields import BY_NAME, FIELDS, check_new
 from modelservice.domain.text import printable
-from modelservice.domain.values import check_line, check_uuid, is_model_name
+from modelservice.domain.values import is_model_name
 from modelservice.errors import InvalidValueError
 from modelservice.manage.untrusted_files import Repeated, UnusableFileError, parse_json, read_text
 from modelservice.manage.untrusted_yaml import parse_yaml
 from modelservice.store.rows import Sourced
 
-# Everything but what the service decides.
-FIELDS: Final = ("id", *(name for name in SYSTEM_CHECKS if name != "updated"))
-_REQUIRED: Final = ("name", "display_name", "provider")
-_DEFAULTS: Final = {
-    name: item.default_factory() if callable(item.default_factory) else item.default
-    for name, item in Model.__dataclass_fields__.items()
-}
+_REQUIRED: Final = tuple(one.name for one in FIELDS if one.required)
 
 Entry = dict[str, Any]
 T = TypeVar("T")
@@ -89,9 +82,9 @@ def checked(entries: Iterable[Entry]) -> list[dict[str, Any]]:
         named = entry.get("name")
         what = f"model {named}" if isinstance(named, str) and is_model_name(named) else f"entry {number}"
         problems += [f"{what}: {name}: appears more than once" for name in _repeated(entry)]
-        problems += [f"{what}: {name}: there is no such field" for name in map(str, entry) if name not in FIELDS]
+        problems += [f"{what}: {name}: there is no such field" for name in map(str, entry) if name not in BY_NAME]
         problems += [f"{what}: {name}: is missing" for name in _REQUIRED if name not in entry]
-        values = {name: _own_type(name, value) for name, value in entry.items() if name in FIELDS}
+        values = {name: BY_NAME[name].read(value) for name, value in entry.items() if name in BY_NAME}
         for name, value in values.items():
             problem = _problem(what, name, value)
             if problem:
@@ -112,24 +105,12 @@ def checked(entries: Iterable[Entry]) -> list[dict[str, Any]]:
 
 def entry_of(item: Sourced) -> dict[str, Any]:
     """Returns the entry of a model. `checked` and an import make the same model of it."""
-    values = {name: getattr(item.model, name) for name in FIELDS}
-    entry = {
-        name: value
-        for name, value in values.items()
-        if name in ("id", "created", *_REQUIRED) or value != _DEFAULTS[name]
+    values = [(field, getattr(item.model, field.name)) for field in FIELDS]
+    return {
+        field.name: field.plain(value)
+        for field, value in values
+        if field.required or field.name in ("id", "created") or value != field.default
     }
-    for name in ("id", "system_prompt_id"):
-        if name in entry:
-            entry[name] = str(entry[name])
-    for name in LABELS:
-        if name in entry:
-            entry[name] = list(entry[name])
-    return entry
-
-
-def default_of(field: str) -> Any:  # noqa: ANN401  (a field of any type)
-    """Returns the value of a field that is not set."""
-    return _DEFAULTS[field]
 
 
 def _repeated(value: object, path: str = "") -> Iterator[str]:
@@ -144,23 +125,10 @@ def _repeated(value: object, path: str = "") -> Iterator[str]:
             yield from _repeated(item, path)
 
 
-def _own_type(name: str, value: Any) -> Any:  # noqa: ANN401
-    if name in LABELS and isinstance(value, list):
-        return tuple(value)
-    if name in ("id", "system_prompt_id") and isinstance(value, str):
-        try:
-            return UUID(value)
-        except ValueError:
-            return value
-    return value
-
-
 def _problem(what: str, name: str, value: object) -> str | None:
-    check: Callable[[str, Any], None] = check_uuid if name == "id" else SYSTEM_CHECKS[name]
     try:
-        check(f"{what}: {name}", value)
-        if name in LINES:
-            check_line(f"{what}: {name}", value)
+        BY_NAME[name].check(f"{what}: {name}", value)
+        check_new(f"{what}: {name}", name, value)
     except InvalidValueError as error:
         return str(error)
     return None

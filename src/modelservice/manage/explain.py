@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from modelservice.auth.authorize import Viewer, viewer
-from modelservice.domain.inheritance import FROM_PARENT, INHERITED, LIMITED, OWN, Effective, effective
+from modelservice.domain.fields import CHANGEABLE
+from modelservice.domain.inheritance import FROM_PARENT, LIMITED, OWN, Effective, effective
 from modelservice.domain.model import Model
 from modelservice.domain.principal import Principal
 from modelservice.domain.values import is_uuid
@@ -20,8 +21,6 @@ from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import Queries, read
 from modelservice.store.rows import Sourced
-
-_SHOWN = ("display_name", "provider", "credit_multiplier", *INHERITED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ def _explanation(found: Stored, caller: Viewer) -> Explanation:
 def _fields(found: Stored) -> list[Origin]:
     model = found.model
     if found.sourced:
-        rows = [Origin(name, getattr(model, name), _source(found.sourced, name)) for name in ("enabled", *_SHOWN)]
+        rows = [Origin(name, getattr(model, name), _source(found.sourced, name)) for name in CHANGEABLE]
         return [*rows, *_derived(model)]
     if found.own is None or found.parent is None:
         raise AssertionError("an organization's model without its parent")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from modelservice.domain.inheritance import INHERITED, check_claims, inherit
-from modelservice.domain.model import LINES, SYSTEM_CHECKS, Model, OrganizationModel
-from modelservice.domain.values import check_line, is_uuid
+from modelservice.domain.fields import BY_NAME, CHANGEABLE, OWN, check_new
+from modelservice.domain.inheritance import check_claims, inherit
+from modelservice.domain.model import Model, OrganizationModel
+from modelservice.domain.values import is_uuid
 from modelservice.errors import ConflictError, InvalidValueError, NotFoundError
 from modelservice.manage.auditing import audited, difference
 from modelservice.manage.organizations import require_organization
@@ -24,9 +25,8 @@ from modelservice.store.queries import Queries, read
 from modelservice.store.rows import Sourced
 from modelservice.store.writing import Write, write
 
-# Fields that `update_model` can change.
-_SYSTEM_FIELDS: Final = frozenset(SYSTEM_CHECKS) - {"name", "created", "updated", "permission_id"}
-_OWN_FIELDS: Final = frozenset((*INHERITED, "display_name", "enabled"))
+# Fields of an organization's model that `update_model` can change.
+_OWN_FIELDS: Final = frozenset(OWN) - {"name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +216,8 @@ def _existing(queries: Queries, ref: ModelRef) -> Stored:
 
 
 def _check_lines(fields: Mapping[str, Any]) -> None:
-    for name in LINES & fields.keys():
-        check_line(name, fields[name])
+    for name in BY_NAME.keys() & fields.keys():
+        check_new(name, name, fields[name])
 
 
 def _update_own(
@@ -240,10 +240,10 @@ def _update_own(
 
 def _update_system(change: Write, found: Stored, fields: Mapping[str, Any]) -> Updated:
     for name in fields:
-        if name not in _SYSTEM_FIELDS:
+        if name not in CHANGEABLE:
             raise InvalidValueError(f"model {found.model.name}: {name}: cannot be changed")
     new = dataclasses.replace(found.model, **fields)
-    changes = difference(found.model, new, _SYSTEM_FIELDS)
+    changes = difference(found.model, new, CHANGEABLE)
     if changes and found.sourced:
         new = dataclasses.replace(new, updated=change.now)
         sources = {**found.sourced.sources, **dict.fromkeys(changes, UPDATED)}

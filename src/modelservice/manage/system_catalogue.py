@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from modelservice.domain.fields import BY_NAME
 from modelservice.domain.model import Model
 from modelservice.domain.values import check_line
 from modelservice.manage.auditing import Difference, audited, difference
 from modelservice.manage.catalogue_file import (
-    FIELDS,
     Entry,
     InvalidCatalogueError,
     checked,
-    default_of,
     documented,
     entry_of,
 )
@@ -160,7 +159,7 @@ def _plan(change: Write, wanted: Sequence[Mapping[str, Any]], source: str, *, pr
             plan.report.unchanged.append(name)
         else:
             plan.changed.append(new)
-            plan.report.changed[name] = difference(old.model, new.model, FIELDS)
+            plan.report.changed[name] = difference(old.model, new.model, BY_NAME)
     if prune:
         _plan_removals(change, plan, held, {values["name"] for values in wanted}, source)
     return plan
@@ -226,13 +225,13 @@ def _new(values: Mapping[str, Any], source: str, position: int, now: int) -> Sou
 def _merged(old: Sourced, values: Mapping[str, Any], source: str, now: int, not_taken: list[NotTaken]) -> Sourced:
     taken: dict[str, Any] = {}
     sources = dict(old.sources)
-    for name in FIELDS:
+    for name in BY_NAME:
         current, holder = getattr(old.model, name), old.sources.get(name)
         if name in ("id", "name"):
             continue
         if name not in values:
             if holder == source and name != "created":
-                taken[name] = default_of(name)
+                taken[name] = BY_NAME[name].default
                 del sources[name]
         elif values[name] != current:
             if rank(holder) > rank(source):

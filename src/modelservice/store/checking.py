@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Connection, Table, false, func, or_, select
 from sqlalchemy.exc import DatabaseError
 
-from modelservice.domain.model import Check
+from modelservice.domain.field_kind import Check
 from modelservice.domain.values import check_number, check_text
 from modelservice.errors import DatabaseUnavailableError, InvalidValueError
 from modelservice.store.database import Database

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from modelservice.domain.model import LABELS, Model, OrganizationModel
+from modelservice.domain.field_kind import Kind
+from modelservice.domain.fields import FIELDS
+from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client, Organization
 from modelservice.domain.values import canonical_json
 from modelservice.errors import InvalidValueError
 
+_LABELS = [one.name for one in FIELDS if one.kind is Kind.LABELS]
 # Columns that are not part of the object that a row stores.
 _BOOKKEEPING = {"revision", "deleted", "source", "sources"}
 # Fields of `Model` that a system model never has.
@@ -103,7 +106,7 @@ def _list(column: str, value: object) -> list[Any]:
 
 def _values(row: Mapping[str, Any]) -> dict[str, Any]:
     values = _without_bookkeeping(row)
-    for name in LABELS:
+    for name in _LABELS:
         values[name] = None if values[name] is None else tuple(_list(name, values[name]))
     name = ""
     try:
@@ -117,7 +120,7 @@ def _values(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(values: dict[str, Any]) -> dict[str, Any]:
-    for name in LABELS:
+    for name in _LABELS:
         values[name] = None if values[name] is None else list(values[name])
     for name in _UUIDS & values.keys():
         values[name] = str(values[name]) if values[name] else None

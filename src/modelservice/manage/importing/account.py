@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
-from modelservice.domain.model import SYSTEM_CHECKS
+from modelservice.domain.fields import BY_NAME
 from modelservice.domain.values import NAME_RULE, check_line, is_model_name
 from modelservice.errors import InvalidValueError
 from modelservice.manage.catalogue_file import Entry
@@ -147,7 +147,7 @@ def _provider_refusal(provider: object) -> str | None:
     if provider is None:
         return "names no provider"
     try:
-        SYSTEM_CHECKS["provider"]("", provider)
+        BY_NAME["provider"].check("", provider)
         check_line("", provider)
     except InvalidValueError:
         return "its provider must be a line of 1 to 256 characters"

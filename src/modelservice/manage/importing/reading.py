@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from modelservice.domain.model import SYSTEM_CHECKS
+from modelservice.domain.fields import BY_NAME
 from modelservice.domain.values import (
     EXACT_INTEGER_MAX,
     UINT32_MAX,
@@ -171,7 +171,7 @@ def _flag(value: object) -> bool:
 
 
 def _display_name(value: object) -> str:
-    SYSTEM_CHECKS["display_name"]("", value)
+    BY_NAME["display_name"].check("", value)
     check_line("", value)
     return str(value)
 
