@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from modelservice import errors
 from modelservice.manage.models import create_model
-from tests.support.harness import Place, Process, Response, wait_until
+from tests.support.harness import Place, Process, Response, suspend, wait_until
 from tests.support.issuer import Issuer, member, sign
 from tests.support.openapi import API, CLOSED, COMPONENTS, FILE, OPERATIONS, SCHEMAS, assert_described, closed, resolved
 from tests.support.service import Keys, prepare
@@ -49,7 +49,7 @@ class Stage:
     @contextlib.contextmanager
     def server_hangs(self) -> Iterator[None]:
         pid = self.process.children()["server"]
-        os.kill(pid, signal.SIGSTOP)
+        suspend(pid)
         try:
             yield
         finally:

@@ -16,7 +16,7 @@ from modelservice.config import load
 from modelservice.edge.configuration import Edge, write_configuration
 from tests.support.calls import GET, LIST, bearer, call, unknown_model
 from tests.support.envoy import UNAVAILABLE, envoy
-from tests.support.harness import ROOT, Place, Process, administration, wait_until
+from tests.support.harness import ROOT, Place, Process, administration, suspend, wait_until
 from tests.support.service import prepare
 
 TIMEOUT = {"error": {"type": "api_error", "message": "Deadline exceeded", "code": "timeout"}}
@@ -43,7 +43,7 @@ def test_without_a_server_everything_says_unavailable(place: Place, tmp_path_fac
             assert 404 == place.rest("/v1/models/none", keys.reader).status
 
             # A server that hangs: the caller's deadline, then the health check.
-            server.popen.send_signal(signal.SIGSTOP)
+            suspend(server.popen.pid)
             try:
                 late = place.rest("/v1/models", keys.reader, headers={"grpc-timeout": "300m"})
                 assert (504, TIMEOUT) == (late.status, late.json)

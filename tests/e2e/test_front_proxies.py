@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.front_proxies import FrontProxy
-from tests.support.harness import Place, Process, wait_until
+from tests.support.harness import Place, Process, suspend, wait_until
 from tests.support.service import Service, prepare
 
 # HAProxy's own default is `OPTIONS /`.
@@ -55,7 +55,7 @@ def test_haproxy_notices_when_envoy_is_gone(place: Place, tmp_path: Path, check:
     with Process(place, "run") as process, proxy.running():
         process.wait_for("ready: ")
         wait_until(proxy.is_up, "HAProxy finds the service up")
-        os.kill(process.children()["envoy"], signal.SIGSTOP)
+        suspend(process.children()["envoy"])
         try:
             wait_until(lambda: not proxy.is_up(), "HAProxy finds the service down")
         finally:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from modelservice.edge import probe
-from tests.support.harness import DEADLINE, Place, Process, wait_until
+from tests.support.harness import DEADLINE, Place, Process, suspend, wait_until
 from tests.support.service import prepare
 
 
@@ -159,7 +159,7 @@ def test_a_server_that_hangs_is_replaced_first_and_the_other_serves_on(place: Pl
         process.wait_for("ready: ")
         second = place.grpc_port + 1
         hanging = process.workers()[second]
-        os.kill(hanging, signal.SIGSTOP)
+        suspend(hanging)
         wait_until(lambda: {place.grpc_port} == healthy(place), "Envoy turns away from it")
 
         process.popen.send_signal(signal.SIGHUP)

@@ -17,7 +17,7 @@ from modelservice.manage.keys import create_key, revoke_key
 from modelservice.store.changes import Changes, Revision
 from modelservice.telemetry import make_log
 from tests.faults.serving import serving
-from tests.support.harness import Place, wait_until
+from tests.support.harness import Place, suspend, wait_until
 from tests.support.postgres import Cluster
 from tests.support.service import prepare
 
@@ -32,7 +32,7 @@ def test_a_server_that_stood_still_for_a_minute_misses_nothing(
         place.database_url = cluster.database()
     key = prepare(place).reader
     with serving(place, key) as server:
-        server.process.popen.send_signal(signal.SIGSTOP)
+        suspend(server.process.popen.pid)
         ends, keys = time.monotonic() + 60, []
         while time.monotonic() < ends:
             keys.append(create_key(place.database_url, "test", "acme", scopes={MODELS_READ}))

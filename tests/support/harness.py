@@ -51,6 +51,16 @@ def memory(pid: int, name: str = "VmRSS") -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
+def suspend(pid: int) -> None:
+    """Stops a process until it gets SIGCONT. When this returns, none of its threads runs."""
+    os.kill(pid, signal.SIGSTOP)
+    threads = Path(f"/proc/{pid}/task")
+    wait_until(
+        lambda: all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads.iterdir()),
+        "every thread has stopped",
+    )
+
+
 def cpu(pid: int) -> float:
     """Returns the CPU time that a process has taken, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
