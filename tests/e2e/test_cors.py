@@ -130,3 +130,14 @@ def test_without_origins_nobody_may_ask(service: Service) -> None:
         answer = service.place.rest(LIST, service.keys.reader, headers={"origin": origin})
         assert (200, {}) == (answer.status, allows(answer))
         assert "Origin" not in answer.headers["vary"]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/openapi.json", 200), (LIST, 401), ("/nowhere", 404)])
+@pytest.mark.parametrize("origin", [ALLOWED, None])
+def test_every_response_says_that_it_differs_by_origin(
+    open_: Service, path: str, status: int, origin: str | None
+) -> None:
+    answer = open_.place.rest(path, headers={"origin": origin} if origin else {})
+
+    assert status == answer.status
+    assert ["Origin"] == [name for name in answer.headers["vary"].split(", ") if name == "Origin"]

@@ -206,7 +206,8 @@ def test_a_hot_answer_has_a_line_or_is_counted_in_the_next(budgeted: Service) ->
 
         def some_were_skipped() -> bool:
             nonlocal sent
-            for _ in range(50):
+            # More than have a line in a second, and fewer than the rate allows.
+            for _ in range(12):
                 sent += 1
                 connection.request("GET", "/v1/models/gpt-4o", headers=bearing | {"x-request-id": f"hot-{sent}"})
                 with connection.getresponse() as answer:

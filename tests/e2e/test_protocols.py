@@ -76,6 +76,12 @@ def test_rest_over_http_2_has_no_trailers_of_grpc(services: Services, rendering:
     assert not [name for name in answer.headers if name.startswith("grpc-")]
 
 
+def test_a_dialect_that_does_not_exist_allows_no_method(services: Services) -> None:
+    service = services.of(MODELSERVICE_REST_RENDERING="transcoder")
+
+    assert [404, 404] == [service.place.rest("/openai/v1/models", method=method).status for method in ("GET", "POST")]
+
+
 def test_grpc_keeps_its_trailers(service: Service) -> None:
     with channel(service.place.http) as one:
         _, sent = unary(one, LIST).with_call(b"", metadata=bearer(service.keys.reader))

@@ -21,6 +21,7 @@ from modelservice.edge.processes import find_envoy
 from tests.hostile.flood import FLOODER, Connection, flood, good_callers, made_up_keys
 from tests.support.calls import LIST, bearer, details
 from tests.support.harness import DEADLINE, ENVOY, Place, Process, channel, memory, unary, wait_until
+from tests.support.http2_client import answers_to_unfinished
 from tests.support.metrics import requests as answered
 from tests.support.ports import listens
 from tests.support.service import Keys, prepare
@@ -163,6 +164,35 @@ def test_the_cache_answers_without_the_limits_up_to_the_credentials_rate(place: 
     # The address may send two at first and one a second: the others are the cache's.
     assert rate <= statuses[200] <= rate * threads * (1 + seconds) + 3 + seconds
     assert {200, 429} == statuses.keys()
+
+
+def test_requests_that_never_end_count_although_the_cache_has_their_answer(place: Place) -> None:
+    with running(place, rate_per_credential="5", edge_cache_ttl="1") as (_, keys):
+        assert 200 == place.rest(GET, keys.reader).status
+        headers = {"authorization": f"Bearer {keys.reader}"}
+        # Both of Envoy's limits, with their bursts, wait for the others.
+        statuses = answers_to_unfinished(place.http_port, GET, count=60, enough=35, headers=headers)
+
+    assert {429} == set(statuses)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_the_root_is_limited_but_for_haproxys_check(place: Place, method: str) -> None:
+    with running(place, rate_per_address="5"):
+        # HAProxy's check ends, and one with an origin is none.
+        statuses = answers_to_unfinished(
+            place.http_port, "/", count=60, enough=40, method=method, headers={"origin": "https://a.example"}
+        )
+
+    assert {429} == set(statuses)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_no_request_waits_where_nothing_is_limited(place: Place, path: str) -> None:
+    with running(place):
+        statuses = answers_to_unfinished(place.http_port, path, count=60, enough=60, method="POST")
+
+    assert {405} == set(statuses)
 
 
 def test_whom_a_trusted_proxy_names_is_who_counts(place: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ import h2.connection
 import h2.events
 
 from tests.support.harness import DEADLINE
+
+# In seconds. Envoy gives a request 15 to arrive.
+_PATIENCE = 10.0
 
 
 @dataclass
@@ -70,6 +74,32 @@ def exchange(
                         raise AssertionError(f"the stream was reset: {event.error_code}")
                     case _:
                         pass
+
+
+def answers_to_unfinished(
+    port: int, path: str, count: int, enough: int, *, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> list[int]:
+    """Sends requests on one connection that never end, and returns the statuses of `enough` responses.
+
+    Fails if they do not come before Envoy gives such requests up.
+    """
+    fields = {":method": method, ":scheme": "http", ":authority": "x", ":path": path, **(headers or {})}
+    connection = h2.connection.H2Connection()
+    statuses: list[int] = []
+    end = time.monotonic() + _PATIENCE
+    with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE) as one:
+        connection.initiate_connection()
+        for number in range(count):
+            connection.send_headers(2 * number + 1, list(fields.items()))
+        while len(statuses) < enough:
+            one.sendall(connection.data_to_send())
+            data = one.recv(1 << 16)
+            assert data, "the connection was closed"
+            assert time.monotonic() < end, f"only {len(statuses)} responses"
+            events = connection.receive_data(data)
+            responses = [event for event in events if isinstance(event, h2.events.ResponseReceived)]
+            statuses += [int(_texts(response.headers)[":status"]) for response in responses]
+    return statuses
 
 
 def _texts(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -146,8 +146,9 @@ def test_the_repositorys_file_has_the_default_settings(tmp_path: Path) -> None:
 def test_the_scripts_come_first_and_limits_before_the_rest() -> None:
     limiters = ["local_ratelimit.address", "header_to_metadata", "local_ratelimit.credential"]
 
-    assert ["lua", *limiters, "header_mutation"] == filters(rendered(edge()))[:5]
-    assert ["lua", "header_mutation"] == filters(rendered(edge(RATE_PER_ADDRESS="0", RATE_PER_CREDENTIAL="0")))[:2]
+    assert ["lua", "health_check", *limiters, "header_mutation"] == filters(rendered(edge()))[:6]
+    unlimited = filters(rendered(edge(RATE_PER_ADDRESS="0", RATE_PER_CREDENTIAL="0")))
+    assert ["lua", "health_check", "header_mutation"] == unlimited[:3]
 
 
 def test_every_error_of_envoy_is_a_row_of_the_table() -> None:
@@ -182,7 +183,7 @@ def test_scripts_get_their_values_in_one_table() -> None:
     assert (
         'local settings = {folder = "/edge", cors_origins = {"https://a.example"}, cache_ttl = 250, '
         'cache_answers = 10000, cache_bytes = 16777216, rate_per_credential = 5, cache_control = "private, max-age=7", '
-        'vary = "Authorization, Accept-Encoding, x-modelservice-organization, Origin", send_budget = 33554432}\n'
+        'vary = "Authorization, Accept-Encoding, x-modelservice-organization", send_budget = 33554432}\n'
     ) in source
 
 

@@ -18,7 +18,7 @@ import yaml
 
 from modelservice import private_files
 from modelservice.config import Settings, Tls
-from modelservice.dialects.paths import PATHS
+from modelservice.dialects.paths import DOCUMENTS, PATHS
 from modelservice.errors import REFUSALS, EdgeError, Refusal, RefusalKind
 from modelservice.pem_files import PairFiles
 
@@ -114,6 +114,9 @@ def render(edge: Edge, found_at: Path, admin: Administration, *, platform: str =
         admin: Where the admin interface listens.
         platform: The platform that Envoy runs on, as `sys.platform` names it.
     """
+    # Transcoded plainly, only the documents' paths exist.
+    ready = edge.settings.rest_rendering == "ready"
+    paths = [path for path in PATHS if ready or path.dialect == DOCUMENTS]
     template = (resources.files("modelservice.edge") / "envoy.yaml.j2").read_text(encoding="utf-8")
     return _ENVIRONMENT.from_string(template).render(
         settings=edge.settings,
@@ -124,7 +127,7 @@ def render(edge: Edge, found_at: Path, admin: Administration, *, platform: str =
         linux=platform == "linux",
         errors={kind.code: kind for kind in REFUSALS},
         # As a regular expression.
-        collections="|".join(re.escape(path.collection) for path in PATHS),
+        collections="|".join(re.escape(path.collection) for path in paths),
     )
 
 

@@ -5,7 +5,7 @@ local PREFLIGHT = {
   ["access-control-allow-methods"] = "GET, HEAD",
   -- Seconds for which a browser may reuse the response.
   ["access-control-max-age"] = "600",
-  vary = "Origin, Access-Control-Request-Headers",
+  vary = "Access-Control-Request-Headers",
 }
 local EXPOSED = "etag, retry-after, x-request-id"
 -- In bytes. Browsers ask for a few names.
@@ -46,11 +46,16 @@ return function(origins)
     return true
   end
 
-  -- Lets the page read the response. Last, so that no cached response names an origin.
+  -- Lets the page read the response. Last, so that no response in the edge cache names an origin. Other caches learn that
+  -- responses differ.
   function cors.on_response(handle, namespace)
-    local noted = #origins > 0 and handle:streamInfo():dynamicMetadata():get(namespace)
+    if #origins == 0 then
+      return
+    end
+    local headers, noted = handle:headers(), handle:streamInfo():dynamicMetadata():get(namespace)
+    local vary = headers:get("vary")
+    headers:replace("vary", vary and vary .. ", Origin" or "Origin")
     if noted and noted.origin then
-      local headers = handle:headers()
       headers:replace("access-control-allow-origin", noted.origin)
       headers:replace("access-control-expose-headers", EXPOSED)
     end

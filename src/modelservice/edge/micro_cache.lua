@@ -76,14 +76,15 @@ local function new_callers(limit)
       if count >= limit then
         recent, older, count = {}, recent, 0
       end
-      caller = older[name] or {second = 0, answers = 0, skipped = 0}
+      caller = older[name] or {second = 0, answers = 0, lines = 0, skipped = 0}
       recent[name], count = caller, count + 1
     end
     return caller
   end
 end
 
--- The part of a credential that the rate limits count by, in all of its spellings: what follows the last dot or space.
+-- The part of a credential that the rate limits count by, in all of its spellings: what follows the last dot or space
+-- (envoy.yaml, header_to_metadata).
 local function name_of(credential)
   local text = credential:match("^.*[^ ]") or ""
   return (text:match("^.*[. ](.+)$") or text):sub(1, CREDENTIAL_MAX)
@@ -135,7 +136,7 @@ return function(settings)
   local function is_within_rate(caller, time)
     local second = math.floor(time / 1000)
     if caller.second ~= second then
-      caller.second, caller.answers = second, 0
+      caller.second, caller.answers, caller.lines = second, 0, 0
     end
     return caller.answers < rate
   end
@@ -149,8 +150,8 @@ return function(settings)
   end
 
   local function respond(handle, caller, headers, body)
-    caller.answers = caller.answers + 1
-    if caller.answers <= LINES then
+    if caller.lines < LINES then
+      caller.lines = caller.lines + 1
       note_skipped(handle, caller)
     else
       caller.skipped = caller.skipped + 1
@@ -172,8 +173,13 @@ return function(settings)
     local time = now(handle)
     local kept = store.get(key, time)
     local caller = kept and callers(kept.caller)
-    -- The body last, because this waits for it, if there is one. Headers read earlier are invalid then.
-    if not caller or not is_within_rate(caller, time) or handle:body() then
+    if not caller or not is_within_rate(caller, time) then
+      return false
+    end
+    -- Counted before anything waits: requests that never end count, too.
+    caller.answers = caller.answers + 1
+    -- This waits for the body, if there is one. Headers read earlier are invalid then.
+    if handle:body() then
       return false
     end
     if matches(if_none_match, kept.answer.etag) then
@@ -224,9 +230,11 @@ return function(settings)
     local is_kept = request.key and size <= settings.bytes
     -- Waits for the whole body. Headers read earlier are invalid after that.
     local body = (is_kept or is_known) and handle:body()
-    if body and is_kept then
-      local caller = name_of(request.credential)
+    local caller = request.credential and name_of(request.credential)
+    if caller then
       note_skipped(handle, callers(caller))
+    end
+    if body and is_kept then
       store.put({
         key = request.key,
         caller = caller,

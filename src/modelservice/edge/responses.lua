@@ -15,7 +15,8 @@ return function(errors)
   -- Envoy's own errors for native gRPC: the body as the message, and a status that is not always the documented one.
   local BY_MESSAGE = {[errors.unavailable.grpc_message] = errors.unavailable}
   for _, row in pairs(errors) do
-    BY_MESSAGE[row.body] = row
+    -- Native gRPC does not have all of them.
+    BY_MESSAGE[row.body] = row.grpc_status and row
   end
 
   local responses = {}
@@ -60,7 +61,7 @@ return function(errors)
     local length = handle:headers():get("content-length")
     -- Waits for the whole body. Headers read earlier are invalid after that.
     local body = handle:body()
-    if body and body:length() > 0 then
+    if length and body and body:length() > 0 then
       body:setBytes("")
       handle:headers():replace("content-length", length)
     end
