@@ -132,13 +132,14 @@ def test_a_backup_is_one_state_while_writers_go_on_and_can_be_restored(place: Pl
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_wheel_alone_serves_migrates_and_writes_envoys_configuration(place: Place) -> None:
+def test_the_wheels_alone_serve_migrate_and_write_envoys_configuration(place: Place) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place.folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = place.folder.glob("*.whl")
+    for source in (ROOT, ROOT / "src" / "cloakrai"):
+        subprocess.run(build, cwd=source, check=True, capture_output=True)
+    wheels = [str(wheel) for wheel in place.folder.glob("*.whl")]
     empty = place.folder / "empty"
     subprocess.run([sys.executable, "-m", "venv", str(empty)], check=True)
-    # Its dependencies as locked, without what builds it and without Envoy; then the wheel, with nothing else.
+    # Its dependencies as locked, without what builds it and without Envoy; then the wheels, with nothing else.
     lock = place.folder / "runtime.lock"
     text = (ROOT / "requirements.lock").read_text()
     entries = re.findall(r"^\S+==.*?(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
@@ -147,7 +148,7 @@ def test_the_wheel_alone_serves_migrates_and_writes_envoys_configuration(place: 
     )
     pip = [str(empty / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True, capture_output=True)
-    subprocess.run([*pip, "--no-deps", str(wheel)], check=True, capture_output=True)
+    subprocess.run([*pip, "--no-deps", *wheels], check=True, capture_output=True)
     environment = place.environment | {"PATH": str(empty / "bin")}
     command = str(empty / "bin" / "modelservice")
 
