@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from modelservice.domain.field_kind import Bounds, Field, Kind
+from modelservice.domain.field_kind import Field, Kind
 from modelservice.domain.fields import FIELDS
 
 # Control characters, as `domain.text.is_printable` has them.
@@ -57,16 +57,13 @@ def _property(field: Field) -> dict[str, Any]:
     if field.nullable:
         found["type"] = [found["type"], "null"]
     if field.bounds and field.kind in _BOUNDED:
-        found |= _bounds(field.bounds, *_BOUNDED[field.kind])
+        least, most = _BOUNDED[field.kind]
+        found |= {least: field.bounds.least, most: field.bounds.most}
     if field.line:
         found["not"] = {"type": "string", "pattern": _CONTROL}
     if field.default is not None:
         found["default"] = field.plain(field.default)
     return found
-
-
-def _bounds(bounds: Bounds, least: str, most: str) -> dict[str, int]:
-    return {least: bounds.least, most: bounds.most}
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from modelservice.domain.fields import FIELDS
 from modelservice.errors import InvalidValueError
 from modelservice.manage.untrusted_files import UnusableFileError, parse_json
 
-# Texts that may be long.
-_FROM_FILES: Final = ("system_prompt",)
+# Fields whose value may be long.
+_FROM_FILES: Final = frozenset({"metadata", "system_prompt"})
 _TYPES: Final[Mapping[Kind, click.ParamType[Any] | type]] = {
     Kind.NUMBER: int,
     Kind.PRICE: float,
@@ -91,10 +91,9 @@ def _option(field: Field, *, required: bool) -> Callable[[F], F]:
         case Kind.LABELS:
             text += " Repeatable. Replaces all of them."
             return click.option(str(field.option), field.name, multiple=True, help=text)
-        case Kind.TEXT if field.name not in _FROM_FILES:
-            return click.option(str(field.option), field.name, required=required, help=text)
         case Kind.TEXT | Kind.OBJECT:
-            return click.option(str(field.option), field.name, help=f"{text} @FILE reads it from a file.")
+            text += " @FILE reads it from a file." if field.name in _FROM_FILES else ""
+            return click.option(str(field.option), field.name, required=required, help=text)
         case _:
             return click.option(str(field.option), field.name, type=_TYPES[field.kind], help=text)
 
@@ -110,11 +109,11 @@ def given_fields(options: dict[str, Any]) -> dict[str, Any]:
         InvalidValueError: A file cannot be read, or the metadata is not JSON.
     """
     fields = {name: value for name, value in options.items() if value is not None and value != ()}
-    if "system_prompt" in fields:
-        fields["system_prompt"] = _text("system_prompt", fields["system_prompt"])
+    for name in sorted(_FROM_FILES & fields.keys()):
+        fields[name] = _text(name, fields[name])
     if "metadata" in fields:
         try:
-            fields["metadata"] = parse_json(_text("metadata", fields["metadata"]))
+            fields["metadata"] = parse_json(fields["metadata"])
         except UnusableFileError as error:
             raise InvalidValueError(f"metadata: {error}") from None
     return fields

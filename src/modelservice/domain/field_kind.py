@@ -103,7 +103,7 @@ class Field:
         return _check(self.kind, self.own_bounds or self.bounds, nullable=self.is_inherited)
 
     def read(self, value: object) -> Any:  # noqa: ANN401  (a field of any kind)
-        """Returns a value of a file, or of the database, in the type of the model's attribute. It is not checked."""
+        """Returns a value of a file in the type of the model's attribute. It is not checked."""
         if self.kind is Kind.LABELS and isinstance(value, list):
             return tuple(value)
         if self.kind is Kind.UUID and isinstance(value, str):

@@ -216,7 +216,7 @@ def _existing(queries: Queries, ref: ModelRef) -> Stored:
 
 
 def _check_lines(fields: Mapping[str, Any]) -> None:
-    for name in BY_NAME.keys() & fields.keys():
+    for name in sorted(BY_NAME.keys() & fields.keys()):
         check_new(name, name, fields[name])
 
 
