@@ -187,9 +187,11 @@ class Reads:
         for uuid, (name, _, _) in self._world.models.items():
             for ref in (uuid, name):
                 model = self._rest(f"{collection}/{ref}")
-                # The document's id is the UUID, OpenAI's is the name.
-                assert "error" in model or model["id"] in (uuid, name)
-                found |= set() if "error" in model else {name}
+                if "error" not in model:
+                    # The document's id is the UUID, OpenAI's the name, which organizations' models may share.
+                    shown = model["id"]
+                    assert name == (self._world.models[shown][0] if shown in self._world.models else shown)
+                    found.add(name)
         return found
 
     def _rest(self, path: str) -> Any:
