@@ -30,9 +30,34 @@ return function(settings)
   local responses = script("responses")(errors)
   local cors = script("cors")(settings.cors_origins)
 
-  -- What the response needs to know of its request. Nothing else connects the two.
+  -- For the access log and for cors.lua.
   local function note(handle, name, value)
     handle:streamInfo():dynamicMetadata():set(NAMESPACE, name, value)
+  end
+
+  -- What the response needs to know of its request, in lines: headers contain no newline. Nothing else connects the two.
+  -- Dynamic metadata would cost twice as much.
+  local function remember(handle, request)
+    local state = table.concat({
+      request.method or "",
+      request.if_none_match or "",
+      -- The key begins with the credential.
+      request.key or request.credential or "",
+    }, "\n")
+    if state ~= "\n\n" then
+      handle:streamInfo():filterState():set(NAMESPACE, "envoy.string", state)
+    end
+  end
+
+  local function recall(handle)
+    local state = handle:streamInfo():filterState():get(NAMESPACE)
+    local method, if_none_match, key, credential = (state or "\n\n"):match("^(.-)\n(.-)\n(([^\n]*).*)$")
+    return {
+      method = method,
+      if_none_match = if_none_match ~= "" and if_none_match or nil,
+      credential = credential ~= "" and credential or nil,
+      key = #key > #credential and key or nil,
+    }
   end
 
   local function on_request(handle)
@@ -47,27 +72,28 @@ return function(settings)
         return
       end
     end
+    local request = {}
     if method == "HEAD" then
       -- From here on it is a GET, whose response loses its body. The access log shows what is noted.
       headers:replace(":method", "GET")
       note(handle, "method", method)
+      request.method = method
     elseif method ~= "GET" then
       return
     end
-    local request = {}
-    if not micro_cache.answer(handle, headers, request) and next(request) then
-      note(handle, "request", request)
+    if not micro_cache.answer(handle, headers, request) then
+      remember(handle, request)
     end
   end
 
   local function on_response(handle)
     -- Only a response from the cache has an entity tag by now, and needs nothing more.
     if not handle:headers():get("etag") then
-      local noted = handle:streamInfo():dynamicMetadata():get(NAMESPACE) or {}
-      if not micro_cache.on_response(handle, noted.request or {}) then
+      local request = recall(handle)
+      if not micro_cache.on_response(handle, request) then
         responses.on_response(handle)
       end
-      if noted.method == "HEAD" then
+      if request.method == "HEAD" then
         responses.drop_body(handle)
       end
     end

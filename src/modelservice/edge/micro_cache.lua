@@ -217,24 +217,31 @@ return function(settings)
       end
       headers = handle:headers()
     end
-    local answer = headers_of("200", etag)
-    answer["content-type"] = "application/json"
-    answer["content-encoding"] = coding ~= "" and coding or nil
     if is_known then
+      headers:replace(":status", "304")
       headers:remove("content-type")
+    else
+      headers:replace("content-type", "application/json")
+      if coding ~= "" then
+        headers:replace("content-encoding", coding)
+      end
     end
-    for name, value in pairs(is_known and headers_of("304", etag) or answer) do
+    headers:replace("etag", etag)
+    for name, value in pairs(settings.headers) do
       headers:replace(name, value)
     end
     local size = OVERHEAD + #(request.key or "") + (length or settings.bytes)
     local is_kept = request.key and size <= settings.bytes
     -- Waits for the whole body. Headers read earlier are invalid after that.
     local body = (is_kept or is_known) and handle:body()
-    local caller = request.credential and name_of(request.credential)
+    local caller = settings.ttl > 0 and request.credential and name_of(request.credential)
     if caller then
       note_skipped(handle, callers(caller))
     end
     if body and is_kept then
+      local answer = headers_of("200", etag)
+      answer["content-type"] = "application/json"
+      answer["content-encoding"] = coding ~= "" and coding or nil
       store.put({
         key = request.key,
         caller = caller,
