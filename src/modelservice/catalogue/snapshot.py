@@ -151,13 +151,13 @@ class Snapshot:
         entry = self.names.get(model_id)
         if entry and viewer.may_see(entry.model):
             return entry
-        if is_model_name(model_id):
-            own = next((group[model_id] for group in self._groups(viewer) if model_id in group), None)
-        elif is_uuid(model_id):
+        if is_uuid(model_id):
             uuid = UUID(model_id)
             entry, own = self.entries.get(uuid), self.records.get(uuid)
             if entry and viewer.may_see(entry.model):
                 return entry
+        elif is_model_name(model_id):
+            own = next((group[model_id] for group in self._groups(viewer) if model_id in group), None)
         else:
             raise Refusal(INVALID_REQUEST, _ID_RULE, parameter="model_id")
         return self._entry(own, viewer) if own else None

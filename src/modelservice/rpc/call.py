@@ -50,7 +50,10 @@ class Call:
     def read_headers(self, metadata: Metadata) -> None:
         """Reads the metadata that the call began with."""
         for key, value in metadata:
-            self._values.setdefault(key, []).append(value)
+            if key in self._values:
+                self._values[key].append(value)
+            else:
+                self._values[key] = [value]
         self.request_id = self._request_id()
 
     @property

@@ -28,7 +28,7 @@ ORIGINAL_PATH: Final = "x-envoy-original-path"
 # Envoy turns the parameter into the status of the response (edge/responses.lua).
 _ERROR_TYPE: Final = "application/json;status={}"
 # In characters: what gRPC's own thread reads of a header. Paths of models are shorter, even percent-encoded.
-_LONGEST: Final = {ORIGINAL_PATH: 1_024, "accept-encoding": 256}
+_LONGEST: Final = ((ORIGINAL_PATH, 1_024), ("accept-encoding", 256))
 
 
 class RestService(grpc.GenericRpcHandler):
@@ -63,8 +63,10 @@ class RestService(grpc.GenericRpcHandler):
         return _answer(call, _address(call, resource), loaded(self._catalogue), self._verify)
 
     def _find_ready(self, resource: Resource, call: Call) -> bytes:
-        if any(len(str(value)) > most for name, most in _LONGEST.items() for value in call.values(name)):
-            raise NotReadyError
+        for name, most in _LONGEST:
+            for value in call.values(name):
+                if len(value) > most:
+                    raise NotReadyError
         address = _address(call, resource)
         if address.query:
             raise NotReadyError
