@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +106,18 @@ def test_a_setting_binds_servers_to_no_core(place: Place) -> None:
         process.wait_for("ready: ")
         for pid in process.workers().values():
             assert os.sched_getaffinity(0) == os.sched_getaffinity(pid)
+
+
+def test_a_server_reuses_the_memory_of_long_answers_unless_the_environment_says_how(place: Place) -> None:
+    prepare(place)
+    place.settings["MALLOC_TRIM_THRESHOLD_"] = "1000000"
+    with Process(place, "run") as process:
+        process.wait_for("ready: ")
+        (pid,) = process.workers().values()
+        environment = Path(f"/proc/{pid}/environ").read_text().split("\0")
+
+    expected = {"MALLOC_MMAP_THRESHOLD_=16777216", "MALLOC_TRIM_THRESHOLD_=1000000"}
+    assert expected <= {*environment}
 
 
 def test_a_single_server_is_started_again_on_its_core(place: Place) -> None:

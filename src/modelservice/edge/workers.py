@@ -21,6 +21,14 @@ _BACKOFF_MIN: Final = 0.1
 _BACKOFF_MAX: Final = 10.0
 _RUN_WELL: Final = 30.0
 
+# In bytes, more than the longest answer: lets glibc's malloc reuse the memory of long answers. By default the kernel
+# takes it back and clears it for the next one, a third of the CPU time of a long filtered list. The environment
+# overrides these.
+_MALLOC: Final = {
+    "MALLOC_MMAP_THRESHOLD_": str(16 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 1024 * 1024),
+}
+
 # -P: files in the working directory are no part of the program.
 _COMMAND: Final = (sys.executable, "-P", "-m", "modelservice", "serve")
 
@@ -119,7 +127,8 @@ class _Worker:
         own = {setting: str(address) for setting, address in worker_addresses(settings, number).items()}
         # A setting cannot be given both directly and as a file.
         files = {f"{setting}_FILE" for setting in own}
-        self._environment = {key: value for key, value in os.environ.items() if key not in files} | own
+        inherited = {key: value for key, value in os.environ.items() if key not in files}
+        self._environment = _MALLOC | inherited | own
         self._core = cores[number % len(cores)] if cores else None
         self._started = 0.0
         self._backoff = _BACKOFF_MIN
