@@ -105,6 +105,10 @@ class ConflictError(ModelserviceError):
     """A write contradicts the current state: a name is taken, a model has children, another process holds the file."""
 
 
+class ConfirmationError(ModelserviceError):
+    """A change is so large that it must be confirmed. Nothing was changed."""
+
+
 class FileError(ModelserviceError):
     """A file that a command names cannot be read or written, or is of the wrong kind. The text begins with its name."""
 

@@ -72,6 +72,7 @@ class Field:
         inheritance: None if only the parent has the field, or only the model itself.
         option: The command-line option that sets it; None if no command does.
         line: Whether it is shown on one line, so that new values must not have control characters.
+        vocabulary: Labels of the documents, in their order.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Field:
     inheritance: Inheritance | None = None
     option: str | None = None
     line: bool = False
+    vocabulary: tuple[str, ...] = ()
 
     @property
     def is_inherited(self) -> bool:

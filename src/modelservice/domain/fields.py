@@ -105,6 +105,14 @@ FIELDS: Final = (
         default=(),
         inheritance=Inheritance.COMMON,
         option="--capability",
+        vocabulary=(
+            "text-generation",
+            "code-generation",
+            "reasoning",
+            "multimodal",
+            "enhanced-security",
+            "full-compliance",
+        ),
     ),
     Field(
         name="compliance",
@@ -113,6 +121,7 @@ FIELDS: Final = (
         default=(),
         inheritance=Inheritance.COMMON,
         option="--compliance",
+        vocabulary=("soc2", "gdpr", "hipaa", "pci-dss"),
     ),
     Field(
         name="encryption_supported",
