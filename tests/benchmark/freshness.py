@@ -17,8 +17,9 @@ from rich.table import Table
 
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
+from modelservice.manage.lookup import ModelRef
 from modelservice.manage.maintenance import migrate
-from modelservice.manage.models import ModelRef, update_model
+from modelservice.manage.models import update_models
 from tests.benchmark.stalls import Stalls
 from tests.support.harness import Place, Process, channel, wait_until
 from tests.support.postgres import Cluster
@@ -50,7 +51,7 @@ def measure(url: str, folder: Path, changes: int) -> list[float]:
             wait_until(lambda stub=stub: _answers(stub, request, metadata), f"{place.grpc} answers")  # type: ignore[misc]
         for number in track(range(changes), "changes", console=Console(stderr=True), transient=True):
             window = 1_000 + number
-            update_model(url, "benchmark", ModelRef(_MODEL), {"context_window": window}, prompt_quota=0)
+            update_models(url, "benchmark", [ModelRef(_MODEL)], {"context_window": window}, prompt_quota=0)
             committed = time.perf_counter()
             for stub in stubs:
                 while stub.GetModel(request, metadata=metadata, timeout=20).context_window != window:

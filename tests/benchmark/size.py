@@ -25,8 +25,9 @@ from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from modelservice.catalogue.refresher import Catalogue
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key
+from modelservice.manage.lookup import ModelRef
 from modelservice.manage.maintenance import migrate
-from modelservice.manage.models import ModelRef, update_model
+from modelservice.manage.models import update_models
 from modelservice.store.access import Access
 from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
@@ -93,7 +94,7 @@ def _changes(url: str) -> Figures:
         times: dict[str, list[float]] = {}
         for number in range(_CHANGES):
             for what, ref in (("own", ModelRef(own.name, own.organization_id)), ("system", ModelRef(system))):
-                update_model(url, "benchmark", ref, {"description": f"{what} {number}"}, prompt_quota=10**9)
+                update_models(url, "benchmark", [ref], {"description": f"{what} {number}"}, prompt_quota=10**9)
                 begun = time.perf_counter()
                 catalogue._refresh()
                 times.setdefault(what, []).append((time.perf_counter() - begun) * 1000)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from modelservice.manage.models import ModelRef, create_model, update_model
+from modelservice.manage.lookup import ModelRef
+from modelservice.manage.models import create_model, update_models
 from modelservice.manage.organizations import create_organization
 from tests.support.documents import EXAMPLE
 from tests.support.harness import Place, Process, Response, wait_until
@@ -128,8 +129,8 @@ def test_a_tag_changes_with_what_its_caller_sees_and_with_nothing_else(place: Pl
         with_own = tags()
         assert (True, False) == (before[0] != with_own[0], before[1] != with_own[1])
 
-        update_model(url, "test", theirs, {"display_name": "Other"}, prompt_quota=0)
-        update_model(url, "test", system, {"description": "shown by the model alone"}, prompt_quota=0)
+        update_models(url, "test", [theirs], {"display_name": "Other"}, prompt_quota=0)
+        update_models(url, "test", [system], {"description": "shown by the model alone"}, prompt_quota=0)
         wait_until(lambda: tags()[1] != with_own[1], "the change is there")
         assert with_own[0] == tags()[0]
 

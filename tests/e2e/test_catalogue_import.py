@@ -38,16 +38,17 @@ def test_a_dry_run_shows_each_model_and_the_summary_last(managed: Place) -> None
     assert 4 == len(re.findall(r"^\S+\tleft out: its name has a '\*'", dry, re.MULTILINE))
     entries, counts = dry.splitlines()[-2:]
     assert "60 entries: 54 mapped, 6 left out, 0 not selected" == entries
-    assert counts.startswith("would be added 50, changed 4, unchanged 0,")
-    assert "added 50, changed 4, unchanged 0," in done
+    # The documented catalogue outranks it.
+    assert counts.startswith("would be added 50, changed 0, unchanged 4,")
+    assert "added 50, changed 0, unchanged 4," in done
     assert [] == re.findall(r"^\S+\tadded", done.split("\nby provider")[0], re.MULTILINE)
     for text in (dry, done):
         assert ["by provider", "by field", "by reason"] == re.findall(r"^by \w+$", text, re.MULTILINE)
         assert re.search(r"^left out\t-\t1\tthe file's own example, no model\tsample_spec$", text, re.MULTILINE)
         assert re.search(r"^guessed\tdisplay_name\t54\tmissing: the id is used", text, re.MULTILINE)
     shown = printed(managed, "catalogue", "show")
-    assert {"documented": 10, "litellm": 50} == {
-        source: sum(row["source"] == source for row in shown) for source in ("documented", "litellm")
+    assert {"documented": 10, "litellm": 54} == {
+        source: sum(source in row["sources"] for row in shown) for source in ("documented", "litellm")
     }
 
 
@@ -83,24 +84,24 @@ def test_what_was_said_here_outlasts_what_others_say(managed: Place) -> None:
 
     text = managed.command(*IMPORT, file).stdout
 
-    conflicts = re.findall(r"^(\S+)\tnot taken: (\w+) overrides it\t(\w+)", text, re.MULTILINE)
+    conflicts = re.findall(r"^(\S+)\tshadowed by (\w+)\t(\w+)", text, re.MULTILINE)
     assert {
-        ("gpt-4o", "documented", "display_name"),
         ("gpt-4o", "documented", "provider"),
-        ("gpt-4o", "update", "context_window"),
+        ("gpt-4o", "manual", "context_window"),
         ("gpt-4o", "documented", "cost_per_1k_tokens"),
-        ("gpt-4o", "documented", "capabilities"),
-        ("mine", "update", "context_window"),
+        ("gpt-4o", "documented", "metadata"),
+        ("mine", "manual", "context_window"),
     } == set(conflicts)
     origins = {
         model: {row["field"]: (row["value"], row["origin"]) for row in printed(managed, "explain", model)["fields"]}
         for model in ("gpt-4o", "mine")
     }
-    assert (5, "models update") == origins["gpt-4o"]["context_window"]
-    assert ("openai", "catalogue documented") == origins["gpt-4o"]["provider"]
-    assert ({"input_cost_per_token": 1e-06}, "catalogue litellm") == origins["gpt-4o"]["metadata"]
-    assert (6, "models update") == origins["mine"]["context_window"]
-    assert (0.001, "catalogue litellm") == origins["mine"]["cost_per_1k_tokens"]
+    assert (5, "manual") == origins["gpt-4o"]["context_window"]
+    assert ("openai", "documented") == origins["gpt-4o"]["provider"]
+    assert ({}, "documented") == origins["gpt-4o"]["metadata"]
+    assert (6, "manual") == origins["mine"]["context_window"]
+    assert (0.001, "litellm") == origins["mine"]["cost_per_1k_tokens"]
+    assert ("mine", "litellm (guessed)") == origins["mine"]["display_name"]
     assert ([], "not set") == origins["mine"]["compliance"]
 
 
@@ -113,7 +114,7 @@ def test_what_a_file_brings_no_more_is_pruned_by_its_format(managed: Place) -> N
 
     assert (1, 1) == (done["removed"], done["unchanged"])
     assert [{"model": "old", "what": "removed", "field": "", "before": None, "after": None}] == done["changes"]
-    sources = {row["name"]: row["source"] for row in printed(managed, "catalogue", "show")}
+    sources = {row["name"]: row["sources"][0] for row in printed(managed, "catalogue", "show")}
     assert ("litellm", "models.dev", "models.dev") == tuple(
         sources[name] for name in ("kept", "openai/gpt-9", "groq/gpt-9")
     )
@@ -131,10 +132,6 @@ def test_what_a_file_brings_no_more_is_pruned_by_its_format(managed: Place) -> N
             ("--format", "other"),
             "Invalid value for '--format': 'other' is not one of 'modelservice', 'litellm', 'models.dev'.",
         ),
-        (
-            ("--format", "litellm", "--source", "update"),
-            "Invalid value for '--source': 'update' is reserved for `models update`",
-        ),
     ],
 )
 def test_options_that_make_no_sense_are_said_so(managed: Place, arguments: tuple[str, ...], line: str) -> None:
@@ -142,6 +139,14 @@ def test_options_that_make_no_sense_are_said_so(managed: Place, arguments: tuple
     done = managed.command("catalogue", "import", *arguments, str(file), check=False)
 
     assert (2, "", f"Error: {line}") == (done.returncode, done.stdout, done.stderr.splitlines()[-1])
+
+
+def test_a_catalogue_cannot_pass_for_an_update(managed: Place) -> None:
+    file = litellm_file(managed.folder, {"m": {"litellm_provider": "p"}})
+    done = managed.command(*IMPORT, str(file), "--source", "manual", check=False)
+
+    line = "modelservice: source manual: is reserved for `models update`: use another name\n"
+    assert (1, "", line) == (done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def defect(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> click.Command:
         (("keys", "revoke", "none"), 2, "No such option '--json'."),
         (("keys", "create", "--organization", "globex"), 1, "organization globex: does not exist"),
         (("model",), 2, "No such command 'model'."),
-        (("catalogue", "import", "none.yaml"), 2, "Invalid value for 'FILE': Path 'none.yaml' does not exist."),
+        (("catalogue", "import", "none.yaml"), 1, "none.yaml: No such file or directory"),
     ],
 )
 def test_with_json_an_error_is_one_object(place: Place, arguments: tuple[str, ...], status: int, message: str) -> None:

@@ -10,6 +10,8 @@ import yaml
 
 from tests.support.harness import Place
 
+GPT_4O = {"name": "gpt-4o", "display_name": "GPT-4 Omni (latest)", "provider": "openai"}
+
 
 @pytest.fixture
 def managed(place: Place) -> Place:
@@ -116,31 +118,31 @@ def test_the_catalogue_as_a_file(managed: Place) -> None:
     assert "Sees and reads" in table
 
     shown = {row["name"]: row for row in printed(place, "catalogue", "show")}
-    assert ("documented", "ours") == (shown["gpt-4o"]["source"], shown["mine"]["source"])
+    assert (["ours", "documented"], ["ours"]) == (shown["gpt-4o"]["sources"], shown["mine"]["sources"])
     pruned = printed(place, "catalogue", "import", str(file), "--source", "ours", "--prune")
-    assert [] == pruned
+    assert [] == pruned["changes"]
     file.write_text("models: []")
     pruned = printed(place, "catalogue", "import", str(file), "--source", "ours", "--prune")
-    assert [("mine", "removed")] == [(row["model"], row["what"]) for row in pruned]
+    assert [("gpt-4o", "changed"), ("mine", "removed")] == [(row["model"], row["what"]) for row in pruned["changes"]]
 
 
 def test_an_update_is_named_by_the_imports_that_it_outlasts(managed: Place) -> None:
-    file = managed.folder / "c.json"
-    file.write_text(managed.command("catalogue", "export", "--json").stdout)
+    file = managed.folder / "c.yaml"
+    file.write_text(yaml.safe_dump({"models": [{**GPT_4O, "context_window": 128_000}]}))
     managed.command("models", "update", "gpt-4o", "--context-window", "5", "--actor", "alice")
 
-    rows = printed(managed, "catalogue", "import", str(file))
+    rows = printed(managed, "catalogue", "import", str(file))["changes"]
 
     assert [
         {
             "model": "gpt-4o",
-            "what": "not taken: update overrides it",
+            "what": "shadowed by manual",
             "field": "context_window",
             "before": 5,
             "after": 128_000,
         }
     ] == rows
-    assert "alice" == printed(managed, "audit", "--since", "1h")[-1]["actor"]
+    assert "alice" in [row["actor"] for row in printed(managed, "audit", "--since", "1h")]
 
 
 def test_every_bad_entry_of_a_file_is_a_line(managed: Place) -> None:
@@ -157,21 +159,18 @@ def test_every_bad_entry_of_a_file_is_a_line(managed: Place) -> None:
 def test_a_file_cannot_pass_for_an_update(managed: Place) -> None:
     file = managed.folder / "c.yaml"
     file.write_text("models: []")
-    done = managed.command("catalogue", "import", str(file), "--source", "update", check=False)
+    done = managed.command("catalogue", "import", str(file), "--source", "manual", check=False)
 
-    assert 2 == done.returncode
-    assert "'update' is reserved for `models update`" in done.stderr
+    line = "modelservice: source manual: is reserved for `models update`: use another name\n"
+    assert (1, "", line) == (done.returncode, done.stdout, done.stderr)
 
 
-def test_a_reviewed_file_replaces_the_documented_catalogue_when_it_says_so(managed: Place) -> None:
-    content = yaml.safe_load(managed.command("catalogue", "export").stdout)
-    content["models"][0]["context_window"] = 7
+def test_a_file_outranks_the_documented_catalogue(managed: Place) -> None:
     file = managed.folder / "c.yaml"
-    file.write_text(yaml.safe_dump(content))
+    file.write_text(yaml.safe_dump({"models": [{**GPT_4O, "context_window": 7}]}))
 
-    (row,) = printed(managed, "catalogue", "import", str(file))
-    assert ("not taken: documented overrides it", "context_window") == (row["what"], row["field"])
-    (row,) = printed(managed, "catalogue", "import", str(file), "--source", "documented")
+    (row,) = printed(managed, "catalogue", "import", str(file))["changes"]
+
     assert ("changed", "context_window", 128_000, 7) == tuple(row.values())[1:]
 
 
@@ -181,8 +180,9 @@ def test_explain_shows_the_rule_and_the_origins(managed: Place) -> None:
     text = managed.command("explain", "b", "--organization", "acme").stdout
     (key,) = printed(managed, "keys", "list")
 
-    assert text.startswith("visible: it belongs to acme, which the caller reads for\n\nfield\tvalue\torigin\n")
-    assert "inherited from gpt-4o (catalogue documented)" in text
+    rule = "visible: it belongs to acme, which the caller reads for"
+    assert text.startswith(f"{rule}\n\nfield\tvalue\torigin\tshadowed\n")
+    assert "inherited from gpt-4o (documented)" in text
     assert printed(managed, "explain", "b", "--key-id", key["id"])["visible"] is True
     assert (
         "not visible: it belongs to acme, but the caller reads for no organization"

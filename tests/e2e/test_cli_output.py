@@ -144,5 +144,5 @@ def test_a_changed_model_is_a_sentence_or_json_alone(filled: Place) -> None:
 
 
 def test_a_migration_says_where_the_schema_is(place: Place) -> None:
-    assert "database: created, schema 0003\n" == place.command("migrate").stdout
-    assert "database: already has schema 0003\n" == place.command("migrate").stdout
+    assert "database: created, schema 0005\n" == place.command("migrate").stdout
+    assert "database: already has schema 0005\n" == place.command("migrate").stdout

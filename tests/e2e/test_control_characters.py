@@ -20,9 +20,17 @@ SHOWN = r"\x1b[2J\x9b31m\n\u202ereversed\u2066"
 def managed(place: Place) -> Place:
     """A place whose database holds such characters: it is older than the rule."""
     prepare(place)
+    # So that a description has a value before and after.
+    place.command("models", "update", "gpt-4o", "--description", "new")
     with sqlite3.connect(place.folder / "test.db") as database:
         for statement in (
-            "UPDATE models SET display_name = ?1, provider = ?1, description = ?1, source = ?1 WHERE name = 'gpt-4o'",
+            """UPDATE models SET document =
+            json_set(document, '$.display_name', ?1, '$.provider', ?1, '$.description', ?1) WHERE name = 'gpt-4o'""",
+            """UPDATE layers SET document =
+            json_set(document, '$.display_name', ?1, '$.provider', ?1, '$.description', ?1)
+            WHERE source = 'documented'""",
+            "UPDATE layers SET source = ?1 WHERE source = 'documented'",
+            "UPDATE sources SET name = ?1 WHERE name = 'documented'",
             "UPDATE api_keys SET name = ?1",
             "UPDATE audit SET actor = ?1, subject = ?1, detail = json_object('a', ?1)",
         ):
@@ -39,6 +47,9 @@ def managed(place: Place) -> Place:
         ("models", "list"),
         ("models", "show", "gpt-4o"),
         ("explain", "gpt-4o"),
+        ("sources", "list"),
+        ("history", "gpt-4o"),
+        ("diff", "--from", "1"),
         ("keys", "list"),
         ("audit",),
     ],

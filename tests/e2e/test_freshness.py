@@ -10,7 +10,8 @@ import pytest
 
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key, revoke_key
-from modelservice.manage.models import ModelRef, delete_model, update_model
+from modelservice.manage.lookup import ModelRef
+from modelservice.manage.models import delete_models, update_models
 from modelservice.manage.system_catalogue import import_catalogue
 from tests.support.harness import Place, Process, wait_until
 from tests.support.service import Service, prepare
@@ -46,7 +47,7 @@ def test_a_changed_model_is_changed_in_both_documents(place: Place) -> None:
     with Process(place, "run") as process:
         process.wait_for("ready: ")
 
-        update_model(place.database_url, "test", ModelRef("gpt-4o"), {"context_window": 5}, prompt_quota=0)
+        update_models(place.database_url, "test", [ModelRef("gpt-4o")], {"context_window": 5}, prompt_quota=0)
 
         wait_until(
             lambda: place.rest("/v1/models/gpt-4o", keys.reader).json["contextWindow"] == 5, "the change is answered"
@@ -80,7 +81,7 @@ def test_pages_go_on_while_models_come_and_go(place: Place) -> None:
         seen = [model["id"] for model in found["data"]]
         # One that was seen goes, one that was not, and the very one behind which the next page begins.
         for name in (seen[0], before[4], seen[-1]):
-            delete_model(place.database_url, "test", ModelRef(name))
+            delete_models(place.database_url, "test", [ModelRef(name)])
         import_catalogue(
             place.database_url,
             "test",

@@ -17,8 +17,8 @@ import pytest
 from tests.clients.examples import settings
 from tests.support.catalogues import litellm_content, litellm_file, models_dev_file
 from tests.support.harness import DEADLINE, ROOT, Place, Process, wait_until
-from tests.support.manual import at, blocks
-from tests.support.service import Service
+from tests.support.manual import at, blocks, rows
+from tests.support.service import Service, prepare
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 # Each of them is run by a test.
@@ -87,6 +87,32 @@ def test_the_programs_run(service: Service, program: str) -> None:
     )
 
     assert "laude" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("sources set", ("--rank", "5", "litellm")),
+        ("sources withdraw", ("documented",)),
+        ("history", ("gpt-4o",)),
+        ("diff", ("--from", "0")),
+        ("explain", ("gpt-4o",)),
+        ("sources list", ()),
+        ("audit", ()),
+        ("purge", ("gpt-4o-mini",)),
+    ],
+)
+def test_json_has_the_members_that_are_named(place: Place, command: str, arguments: tuple[str, ...]) -> None:
+    prepare(place)
+    place.command("models", "delete", "gpt-4o-mini")
+    (text,) = [cells[1] for cells in rows("catalogue.md", "command with `--json`") if f"`{command}`" in cells[0]]
+
+    printed = json.loads(place.command(*command.split(), *arguments, "--json").stdout)
+
+    one = printed[0] if isinstance(printed, list) else printed
+    lists = [value for value in one.values() if isinstance(value, list)]
+    within = {name for items in lists for item in items if isinstance(item, dict) for name in item}
+    assert {*one, *within} <= set(re.findall(r"`(\w+)`", text))
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
 from modelservice.domain.model import Model
 from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
 from modelservice.manage.keys import create_key
-from modelservice.manage.models import ModelRef, create_model, delete_model, update_model
+from modelservice.manage.lookup import ModelRef
+from modelservice.manage.models import create_model, delete_models, update_models
 from modelservice.manage.organizations import create_organization, delete_organization
 from tests.support.calls import bearer, call, details
 from tests.support.harness import Place, Process, Response, channel, wait_until
@@ -186,10 +187,10 @@ def test_what_is_deleted_or_changed_is_so_for_every_caller(tenants: Tenants) -> 
         return [item["id"] for item in answer.get("data", [])][10:]
 
     wait_until(lambda: listed() == ["one", "two"], "the models are there")
-    update_model(url, "test", ModelRef("one", "brief"), {"enabled": False}, prompt_quota=0)
+    update_models(url, "test", [ModelRef("one", "brief")], {"enabled": False}, prompt_quota=0)
     wait_until(lambda: listed() == ["two"], "a disabled model is not listed")
     assert place.rest("/v1/models/one", key).json["enabled"] is False
-    delete_model(url, "test", ModelRef("two", "brief"))
+    delete_models(url, "test", [ModelRef("two", "brief")])
     wait_until(lambda: place.rest("/v1/models/two", key).status == 404, "a deleted model is gone")
     assert [] == listed()
     delete_organization(url, "test", "brief", cascade=True)

@@ -25,7 +25,7 @@ def test_init_makes_all_that_a_first_start_needs_once(place: Place) -> None:
 
     made = place.command(*arguments).stdout.splitlines()
     assert [
-        "database: created, schema 0003",
+        "database: created, schema 0005",
         "catalogue: the documented models imported",
         "organization acme: created",
         f"key file {file}: holds a new key",
@@ -38,7 +38,7 @@ def test_init_makes_all_that_a_first_start_needs_once(place: Place) -> None:
     rows = place.command("audit", "--json").stdout
     again = place.command(*arguments).stdout.splitlines()
     assert [
-        "database: already has schema 0003",
+        "database: already has schema 0005",
         "catalogue: already has models, not changed",
         "organization acme: already exists",
         f"key file {file}: already exists, not changed",

@@ -10,7 +10,8 @@ import grpc
 
 from cloakrai.v1 import model_service_pb2 as pb
 from cloakrai.v1.model_service_pb2_grpc import ModelServiceStub
-from modelservice.manage.models import ModelRef, update_model
+from modelservice.manage.lookup import ModelRef
+from modelservice.manage.models import update_models
 from tests.support.calls import bearer
 from tests.support.harness import Place, Process, channel, wait_until
 from tests.support.service import prepare
@@ -49,7 +50,7 @@ class Serving:
     def change(self, context_window: int, url: str | None = None) -> None:
         """Changes the model in the database."""
         fields = {"context_window": context_window}
-        update_model(url or self.place.database_url, "test", ModelRef(MODEL), fields, prompt_quota=0)
+        update_models(url or self.place.database_url, "test", [ModelRef(MODEL)], fields, prompt_quota=0)
 
     def wait_for_change(self, context_window: int) -> None:
         wait_until(lambda: self.context_window() == context_window, f"the server knows of {context_window}")

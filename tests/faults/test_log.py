@@ -17,7 +17,8 @@ import pytest
 
 from modelservice.domain.principal import MODELS_READ
 from modelservice.manage.keys import create_key, revoke_key
-from modelservice.manage.models import ModelRef, update_model
+from modelservice.manage.lookup import ModelRef
+from modelservice.manage.models import update_models
 from modelservice.telemetry import foreign_lines_logged, make_log
 from tests.support.harness import DEADLINE, Place, Process, memory, wait_until
 from tests.support.service import prepare
@@ -64,7 +65,7 @@ def test_everything_works_whatever_becomes_of_standard_error(place: Place, what:
         assert 200 == place.rest("/v1/models/gpt-4o", revoked.text).status
 
         fields = {"context_window": 5}
-        update_model(place.database_url, "test", ModelRef("gpt-4o"), fields, prompt_quota=0)
+        update_models(place.database_url, "test", [ModelRef("gpt-4o")], fields, prompt_quota=0)
         revoke_key(place.database_url, "test", revoked.id)
 
         wait_until(lambda: place.rest("/v1/models/gpt-4o", revoked.text).status == 401, "the key is refused")

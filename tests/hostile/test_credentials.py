@@ -22,7 +22,8 @@ from modelservice.auth import api_key
 from modelservice.auth.authenticate import authenticate
 from modelservice.domain.principal import MODELS_READ, ApiKey
 from modelservice.errors import INVALID_API_KEY, Refusal
-from modelservice.manage.models import ModelRef, create_model, update_model
+from modelservice.manage.lookup import ModelRef
+from modelservice.manage.models import create_model, update_models
 from tests.support.harness import DEADLINE, Place, Process, channel, wait_until
 from tests.support.issuer import Issuer, member, sign
 from tests.support.service import Service, prepare
@@ -134,14 +135,14 @@ def test_a_wrong_id_and_a_wrong_secret_take_the_same_work() -> None:
 PROMPT = "You are a bot that knows the sentinel 8d1f."
 
 
-def test_secrets_are_nowhere_but_the_prompts_own_column(place: Place) -> None:
+def test_secrets_are_nowhere_but_in_the_documents_of_models(place: Place) -> None:
     with Issuer() as issuer:
         place.settings |= {**issuer.settings, "MODELSERVICE_LOG_LEVEL": "debug"}
         keys = prepare(place)
         ref = ModelRef("sentinel", "acme")
         fields = {"name": "sentinel", "display_name": "S", "system_prompt": PROMPT}
         create_model(place.database_url, "test", "acme", "gpt-4o", fields, prompt_quota=10**6)
-        update_model(place.database_url, "test", ref, {"system_prompt": PROMPT + " Still."}, prompt_quota=10**6)
+        update_models(place.database_url, "test", [ref], {"system_prompt": PROMPT + " Still."}, prompt_quota=10**6)
         expired = sign(member() | {"exp": int(time.time()) - 3600})
         tokens = [sign(member()), expired, sign(member(), "key-9")]
         rotated = place.command("keys", "create", "--organization", "acme", "--scope", "models:read").stdout
@@ -170,7 +171,7 @@ def test_secrets_are_nowhere_but_the_prompts_own_column(place: Place) -> None:
             assert secret not in text, where
 
     columns = holders(place.folder / "test.db", [*secrets, PROMPT])
-    assert {("organization_models", "system_prompt")} == columns
+    assert {("models", "document"), ("layers", "document")} == columns
 
 
 def use(place: Place, credentials: list[str]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from modelservice.manage.catalogue_file import read_file
 from tests.support.harness import SHARED
 
 _LITELLM_FILE: Final = SHARED / "data" / "litellm_model_prices_and_context_window.json"
@@ -58,6 +60,12 @@ def litellm_content(count: int, seed: int = 7) -> dict[str, Any]:
             content[f"bedrock/*/{months}-month-commitment/{size}"] = _entry(chosen, "bedrock/x")
     content["fallback_rules"] = {"rules": [{"pattern": "^x", "model_info": {"mode": "chat"}}]}
     return content
+
+
+def documented_entries() -> list[dict[str, Any]]:
+    """Returns the documented catalogue as the entries of a file."""
+    with resources.as_file(resources.files("modelservice.manage") / "documented.yaml") as path:
+        return read_file(path).entries
 
 
 def whole_file(which: str, folder: Path) -> Path:

@@ -23,7 +23,9 @@ _lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def _captured(environment: Mapping[str, str], folder: Path, argv: Sequence[str]) -> Iterator[tuple[io.BytesIO, ...]]:
+def _captured(
+    environment: Mapping[str, str], folder: Path, argv: Sequence[str], stdin: str
+) -> Iterator[tuple[io.BytesIO, ...]]:
     out, err = io.BytesIO(), io.BytesIO()
     streams = [io.TextIOWrapper(one, encoding="utf-8", write_through=True) for one in (out, err)]
     with (
@@ -31,6 +33,7 @@ def _captured(environment: Mapping[str, str], folder: Path, argv: Sequence[str])
         contextlib.chdir(folder),
         mock.patch.dict(os.environ, environment, clear=True),
         mock.patch.object(sys, "argv", list(argv)),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")),
         contextlib.redirect_stdout(streams[0]),
         contextlib.redirect_stderr(streams[1]),
     ):
@@ -41,11 +44,11 @@ def _captured(environment: Mapping[str, str], folder: Path, argv: Sequence[str])
 
 
 def run_in_process(
-    arguments: Sequence[str], environment: Mapping[str, str], folder: Path
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command as `python -m modelservice` does in the folder with the environment, and with nothing else."""
     argv = [_PROGRAM, *arguments]
-    with _captured(environment, folder, argv) as streams:
+    with _captured(environment, folder, argv, stdin) as streams:
         try:
             status = failures.run(group)
         except SystemExit as error:

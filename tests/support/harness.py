@@ -105,7 +105,7 @@ class Place:
         }
 
     def command(
-        self, *arguments: str, check: bool = True, own_process: bool | None = None
+        self, *arguments: str, check: bool = True, own_process: bool | None = None, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Runs a `modelservice` command to its end.
 
@@ -113,6 +113,7 @@ class Place:
             arguments: The command and its arguments.
             check: Whether the command must succeed.
             own_process: Whether it gets a process; by default only a command that needs one does.
+            stdin: Its standard input.
         """
         if own_process is None:
             own_process = arguments[0] in _NEED_A_PROCESS and "--help" not in arguments
@@ -126,9 +127,10 @@ class Place:
                 text=True,
                 check=False,
                 timeout=DEADLINE,
+                input=stdin,
             )
         else:
-            done = run_in_process(arguments, self.environment, self.folder)
+            done = run_in_process(arguments, self.environment, self.folder, stdin)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(arguments)}: {done.returncode}: {done.stderr}")
         return done

@@ -22,3 +22,12 @@ def poison(url: str, table: str, assignment: str, where: str) -> None:
         change.record("test.poison", table, {})
         statement = f"UPDATE {table} SET {assignment}, revision = {change._revision} WHERE {where}"  # noqa: S608
         change._connection.exec_driver_sql(statement)
+
+
+def member(name: str, value: str) -> str:
+    """Returns the assignment that gives a member of a model's document another value, in JSON, valid or not.
+
+    Of two members with a name, the last counts.
+    """
+    text = f',"{name}":{value}}}'.replace("'", "''")
+    return f"document = substr(document, 1, length(document) - 1) || '{text}'"

@@ -89,6 +89,7 @@ WRONG = {
     ],
     "ENVOY_MEMORY_MAX": ["255", "1048577", "1G", "0"],
     "PROMPT_QUOTA_BYTES": ["-1", "1e3", "1000000001", "x"],
+    "HISTORY_DAYS": ["-1", "36501", "1.5", "forever"],
     "LOG_LEVEL": ["verbose", "INFO"],
     "LOG_FORMAT": ["text", "JSON"],
     "LOG_CALLS_PER_SECOND": ["-1", "100001", "1.5", "all"],

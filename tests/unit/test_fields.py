@@ -10,8 +10,8 @@ import pytest
 from cloakrai.v1 import model_service_pb2 as pb
 from modelservice.domain.field_kind import Kind
 from modelservice.domain.fields import BY_NAME, CHANGEABLE, CLAIMS, FIELDS, INHERITED, OWN
+from modelservice.domain.layers import STATED
 from modelservice.domain.model import Model, OrganizationModel
-from modelservice.store.tables import models, organization_models
 from tests.support.harness import ROOT
 
 # What the service sets.
@@ -55,16 +55,17 @@ def test_each_default_passes_its_check() -> None:
             one.check(one.name, one.default)
 
 
-def test_the_tables_have_a_column_for_each_field() -> None:
-    assert {one.name for one in FIELDS} <= set(models.c.keys())
-    assert set(OWN) <= set(organization_models.c.keys())
+def test_a_models_attribute_is_nullable_where_the_field_is() -> None:
+    nullable = {field.name for field in dataclasses.fields(Model) if "None" in str(field.type)}
+    own = {field.name for field in dataclasses.fields(OrganizationModel) if "None" in str(field.type)}
+
+    # Only models of organizations have an owner and a parent, and no provider.
+    assert {one.name for one in FIELDS if one.nullable} | {"provider"} == nullable - SET
+    assert set(INHERITED) == own
 
 
-def test_a_column_is_nullable_where_the_field_is() -> None:
-    nullable = {one.name for one in FIELDS if models.c[one.name].nullable}
-
-    assert {one.name for one in FIELDS if one.nullable} == nullable
-    assert set(INHERITED) == {name for name in OWN if organization_models.c[name].nullable}
+def test_layers_state_every_field_but_what_identifies_a_model() -> None:
+    assert {one.name for one in FIELDS} - {"id", "name"} == {one.name for one in STATED}
 
 
 def test_every_field_is_on_the_wire() -> None:

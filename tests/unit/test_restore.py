@@ -173,9 +173,9 @@ REFUSED: dict[str, tuple[Callable[[Path], object], type[ModelserviceError], str]
         "{}: api_keys: table is missing",
     ),
     "with another column": (
-        lambda path: script(path, "ALTER TABLE models RENAME COLUMN provider TO vendor"),
+        lambda path: script(path, "ALTER TABLE models RENAME COLUMN document TO facts"),
         SchemaMismatchError,
-        "{}: models: column provider is missing",
+        "{}: models: column document is missing",
     ),
     "without a revision": (
         lambda path: script(path, "DELETE FROM head"),

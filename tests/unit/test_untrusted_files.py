@@ -75,7 +75,7 @@ import sys
 from pathlib import Path
 from modelservice.manage.catalogue_file import InvalidCatalogueError, checked, read_file
 try:
-    checked(read_file(Path(sys.argv[1])))
+    checked(read_file(Path(sys.argv[1])).entries)
 except InvalidCatalogueError as error:
     print(error)
 """
@@ -223,7 +223,7 @@ def test_what_appears_twice_in_our_own_format_is_an_error(tmp_path: Path, name: 
     file.write_text(text)
 
     with pytest.raises(InvalidCatalogueError) as caught:
-        checked(read_file(file))
+        checked(read_file(file).entries)
 
     assert line in caught.value.problems
 
@@ -233,7 +233,9 @@ def test_models_appear_once_in_a_file(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_text('{"models": [], "models": []}')
 
-    with pytest.raises(InvalidCatalogueError, match="must hold `models`, a list, once and nothing else"):
+    with pytest.raises(
+        InvalidCatalogueError, match="must hold `models`, a list, once, at most `revision`, and nothing else"
+    ):
         read_file(file)
 
 
@@ -268,7 +270,7 @@ def test_what_a_file_writes_into_an_error_is_printable(tmp_path: Path) -> None:
     file.write_text(json.dumps({"models": [{"name": "\x9b31m\n", "\x1b[2J": "\u202e", "provider": "x" * 10_000}]}))
 
     with pytest.raises(InvalidCatalogueError) as caught:
-        checked(read_file(file))
+        checked(read_file(file).entries)
 
     assert all(problem.isprintable() and len(problem) < 400 for problem in caught.value.problems)
     assert r"entry 1: \x1b[2J: there is no such field" in caught.value.problems

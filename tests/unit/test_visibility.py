@@ -25,8 +25,9 @@ from modelservice.domain.principal import MODELS_READ, MODELS_READ_ANY
 from modelservice.manage.clients import add_client
 from modelservice.manage.explain import explain
 from modelservice.manage.keys import create_key
+from modelservice.manage.lookup import ModelRef
 from modelservice.manage.maintenance import migrate
-from modelservice.manage.models import ModelRef, create_model, update_model
+from modelservice.manage.models import create_model, update_models
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.telemetry import make_log
@@ -108,7 +109,7 @@ def test_every_answer_is_what_the_rule_says(
             world.url, "test", organization, parent, {"name": name, "display_name": name}, prompt_quota=QUOTA
         )
         ref = ModelRef(name, organization)
-        update_model(world.url, "test", ref, {"enabled": enabled}, prompt_quota=QUOTA)
+        update_models(world.url, "test", [ref], {"enabled": enabled}, prompt_quota=QUOTA)
         world.models[str(model.id)] = (name, organization, enabled and parent == "base-1")
     world.serving.settle()
     key = data.draw(st.sampled_from(sorted(world.credentials)), "key")

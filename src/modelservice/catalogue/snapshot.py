@@ -22,7 +22,7 @@ from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
 from modelservice.domain.values import is_model_name, is_uuid
 from modelservice.errors import INVALID_REQUEST, MODEL_NOT_FOUND, Refusal
-from modelservice.store.changes import ORGANIZATION_MODELS, SYSTEM_MODELS, Changes, Revision
+from modelservice.store.changes import MODELS, Changes, Revision
 
 _ID_RULE: Final = "model_id: must be a UUID or a model's name: 1-256 letters, digits and . _ : @ / -"
 _NO_PARENT: Final = "parent_id: the parent is missing or left out"
@@ -75,9 +75,9 @@ class Snapshot:
     @property
     def left_out(self) -> Mapping[Row, str]:
         """Rows that are not served, with reasons."""
-        orphans = {(ORGANIZATION_MODELS, str(uuid)): _NO_PARENT for uuid in self.orphans}
+        orphans = {(MODELS, str(uuid)): _NO_PARENT for uuid in self.orphans}
         failed = {
-            (ORGANIZATION_MODELS, str(model.id)): "cannot be rendered"
+            (MODELS, str(model.id)): "cannot be rendered"
             for _, (model, *_) in self.rendered.failed
             if isinstance(model, OrganizationModel) and self.records.get(model.id) is model
         }
@@ -253,7 +253,7 @@ def _rendered(model: Model, unusable: dict[Row, str]) -> Entry | None:
         # Not the model's fault.
         raise
     except Exception as error:  # noqa: BLE001  (one model must not stop the others)
-        unusable[SYSTEM_MODELS, str(model.id)] = f"cannot be rendered ({type(error).__name__})"
+        unusable[MODELS, str(model.id)] = f"cannot be rendered ({type(error).__name__})"
         return None
 
 

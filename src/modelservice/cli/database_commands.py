@@ -9,14 +9,14 @@ from pathlib import Path
 import click
 
 from modelservice import config
-from modelservice.cli.catalogue_import import counted
+from modelservice.cli.changes import counted
 from modelservice.cli.invocation import pasteable
 from modelservice.cli.options import actor_option, database_url
 from modelservice.cli.output import json_option, print_json, say
 from modelservice.domain.text import printable
 from modelservice.manage import maintenance
+from modelservice.manage.outcome import Outcome
 from modelservice.manage.setup import set_up
-from modelservice.manage.system_catalogue import ImportReport
 from modelservice.store.schema import Migration
 
 
@@ -118,7 +118,7 @@ def _migrated(schema: Migration) -> str:
     return f"database: migrated from schema {schema.before} to {schema.after}"
 
 
-def _imported(imported: ImportReport | bool) -> str:  # noqa: FBT001  (a result, not a switch)
-    if isinstance(imported, ImportReport):
+def _imported(imported: Outcome | bool) -> str:  # noqa: FBT001  (a result, not a switch)
+    if isinstance(imported, Outcome):
         return counted(imported, dry_run=False)
     return "the documented models imported" if imported else "already has models, not changed"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
 import os
 import re
+import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -66,6 +68,31 @@ class Duration(click.ParamType[int]):
         return seconds
 
 
+class Moment(click.ParamType[int | str]):
+    """A revision, or a time: as a number, or `@` and Unix seconds."""
+
+    name = "revision|time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:  # noqa: ANN401
+        """Returns the revision or the time."""
+        text = str(value)
+        if re.fullmatch(r"[0-9]{1,18}", text):
+            return int(text)
+        now = int(time.time())
+        if re.fullmatch(r"([1-9][0-9]{0,9})([smhdw])", text):
+            return f"@{max(0, now - Duration().convert(text, param, ctx))}"
+        try:
+            moment = dt.datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(
+                f"{text!r} must be a revision, a time such as 2026-11-30T12:00:00Z, or how long ago: 7d", param, ctx
+            )
+        seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp())
+        if seconds > now:
+            self.fail(f"{text!r} is in the future", param, ctx)
+        return f"@{max(0, seconds)}"
+
+
 def field_options(*, system: bool, required: Collection[str] = ()) -> Callable[[F], F]:
     """Returns a decorator that adds an option for each field of a model to a command.
 
@@ -93,6 +120,7 @@ def _option(field: Field, *, required: bool) -> Callable[[F], F]:
             return click.option(str(field.option), field.name, multiple=True, help=text)
         case Kind.TEXT | Kind.OBJECT:
             text += " @FILE reads it from a file." if field.name in _FROM_FILES else ""
+            text += " A system model keeps the members that are not named." if field.kind is Kind.OBJECT else ""
             return click.option(str(field.option), field.name, required=required, help=text)
         case _:
             return click.option(str(field.option), field.name, type=_TYPES[field.kind], help=text)

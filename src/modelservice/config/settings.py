@@ -133,6 +133,13 @@ class Settings(TokenSettings, TlsSettings):
         default="1024",
         unit="MB",
     )
+    history_days = Setting(
+        parsers.between(int, 0, 36_500),
+        "How long the history of models is kept: older states cannot be shown or restored. The next change removes "
+        "them. 0 keeps all of it.",
+        default="0",
+        unit="days",
+    )
     prompt_quota_bytes = Setting(
         parsers.between(int, 0, 1_000_000_000),
         "Total size of the system prompts of one organization's models.",

@@ -13,7 +13,7 @@ from modelservice.domain.inheritance import inherit
 from modelservice.errors import ModelserviceError, SchemaMismatchError
 from modelservice.manage.permissions import database_files, exposed
 from modelservice.store.access import Access
-from modelservice.store.changes import ORGANIZATION_MODELS, read_changes
+from modelservice.store.changes import MODELS, read_changes
 from modelservice.store.checking import PROBLEM, WARNING, Issue, count_rows, inspect
 from modelservice.store.database import Database
 from modelservice.store.table_reader import shown_id
@@ -85,4 +85,4 @@ def _unrenderable(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str], str]]:
             if parent:
                 render_entry(inherit(model, parent.model))
         except Exception as error:  # noqa: BLE001  (one model must not stop the check of others)
-            yield (ORGANIZATION_MODELS, str(model.id)), f"cannot be rendered ({type(error).__name__})"
+            yield (MODELS, str(model.id)), f"cannot be rendered ({type(error).__name__})"

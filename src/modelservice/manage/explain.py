@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from modelservice.auth.authorize import Viewer, viewer
-from modelservice.domain.fields import CHANGEABLE
-from modelservice.domain.inheritance import FROM_PARENT, LIMITED, OWN, Effective, effective
-from modelservice.domain.model import Model
+from modelservice.domain.field_kind import Kind
+from modelservice.domain.fields import BY_NAME, CHANGEABLE
+from modelservice.domain.inheritance import FROM_PARENT, LIMITED, Effective, effective
+from modelservice.domain.layers import HAS, LACKS, MANUAL, ONLY, Layer, in_order, members, merged
 from modelservice.domain.principal import Principal
-from modelservice.domain.values import is_uuid
+from modelservice.domain.values import is_uuid, shown
 from modelservice.errors import NotFoundError, Refusal
-from modelservice.manage.models import Stored, stored
+from modelservice.manage.lookup import Stored, with_parent
 from modelservice.manage.organizations import require_organization
-from modelservice.manage.system_catalogue import UPDATED
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import Queries, read
-from modelservice.store.rows import Sourced
+from modelservice.store.rows import Record
+
+_UNSET: Final = "not set"
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A field, its effective value, and where that comes from."""
+    """A field, its effective value, where that comes from, and the layers that state something else."""
 
     field: str
     value: Any
     origin: str
+    shadowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +75,25 @@ def explain(database_url: str, model: str, *, organization_id: str | None, key_i
         found = _find(queries, model, caller)
         if found is None:
             return Explanation(visible=False, listed=False, rule="there is no such model")
-        return _explanation(found, caller)
+        return _explanation(queries, found, caller)
 
 
 def _find(queries: Queries, model: str, caller: Viewer) -> Stored | None:
-    sourced = queries.model(model)
-    if sourced:
-        return Stored(sourced.model, sourced=sourced)
+    system = queries.system_model(model)
+    if system:
+        return Stored(system)
     if is_uuid(model):
-        own = queries.organization_model(UUID(model))
-        return stored(queries, own) if own else None
-    named = queries.organization_models(name=model)
+        own = queries.records([UUID(model)]).get(UUID(model))
+        return with_parent(queries, own) if own and not own.deleted else None
     # The caller's own model if there is one. Otherwise any, to name its owner.
-    named.sort(key=lambda own: not caller.may_see(own))
-    return stored(queries, named[0]) if named else None
+    named = [with_parent(queries, record) for record in queries.organization_models(name=model)]
+    named.sort(key=lambda one: not caller.may_see(one.model, one.base))
+    return named[0] if named else None
 
 
-def _explanation(found: Stored, caller: Viewer) -> Explanation:
+def _explanation(queries: Queries, found: Stored, caller: Viewer) -> Explanation:
     owner = found.model.organization_id
-    if not caller.may_see(found.model, found.parent.model if found.parent else None):
+    if not caller.may_see(found.model, found.base if found.parent else None):
         visible = False
         rule = f"it belongs to {owner or 'the platform'}, but the caller reads for "
         rule += caller.organization_id or "no organization"
@@ -101,33 +105,61 @@ def _explanation(found: Stored, caller: Viewer) -> Explanation:
     if visible and not listed:
         disabled = found.own is None or not found.own.enabled
         rule += "; it is not listed: " + ("it is disabled" if disabled else f"{found.model.parent_name} is disabled")
-    return Explanation(visible, listed, rule, tuple(_fields(found)))
+    return Explanation(visible, listed, rule, tuple(_fields(queries, found)))
 
 
-def _fields(found: Stored) -> list[Origin]:
+def _fields(queries: Queries, found: Stored) -> list[Origin]:
+    record = found.parent or found.record
+    layers = in_order(
+        queries.model_layers([record.id]).get(record.id, ()),
+        {name: source.rank for name, source in queries.sources().items()},
+    )
     model = found.model
-    if found.sourced:
-        rows = [Origin(name, getattr(model, name), _source(found.sourced, name)) for name in CHANGEABLE]
-        return [*rows, *_derived(model)]
-    if found.own is None or found.parent is None:
-        raise AssertionError("an organization's model without its parent")
-    parent = found.parent
-    rows = [Origin("display_name", model.display_name, OWN)]
-    for name, item in effective(found.own, parent.model).items():
-        rows.append(Origin(name, item.value, _origin(item, getattr(found.own, name), parent, name)))
-    return [*rows, *_derived(model)]
+    if not found.own:
+        return [*(_origin(name, getattr(model, name), layers) for name in CHANGEABLE), *_derived(found)]
+    rows = [Origin("display_name", model.display_name, MANUAL)]
+    for name, item in effective(found.own, found.base).items():
+        rows.append(_of_organization(name, item, getattr(found.own, name), record, layers))
+    return [*rows, *_derived(found)]
 
 
-def _origin(item: Effective, own: object, parent: Sourced, name: str) -> str:
-    base = f"{parent.model.name} ({_source(parent, name)})"
+def _origin(name: str, value: object, layers: Sequence[Layer]) -> Origin:
+    """Returns a system model's field with the layers that state it: what counts first."""
+    stating = [layer for layer in layers if name in layer.document]
+    if not stating:
+        return Origin(name, value, "the model's name" if name == "display_name" else _UNSET)
+    if BY_NAME[name].kind not in (Kind.LABELS, Kind.OBJECT):
+        first, *others = stating
+        return Origin(name, value, first.title, tuple(f"{one.title}: {_text(one.document[name])}" for one in others))
+    decided = members([layer.document[name] for layer in stating])
+    counts: dict[int, list[str]] = {}
+    for member, (number, _) in decided.items():
+        counts.setdefault(number, []).append(member)
+    several = len(counts) > 1
+    origin = "; ".join(
+        f"{stating[number].title}: {', '.join(found)}" if several else stating[number].title
+        for number, found in sorted(counts.items())
+    )
+    shadowed = [
+        f"{layer.title}: {_text(layer.document[name])}"
+        for number, layer in enumerate(stating)
+        if set(members([layer.document[name]])) - set(counts.get(number, ())) or not (counts or not number)
+    ]
+    return Origin(name, value, origin or stating[0].title, tuple(shadowed))
+
+
+def _of_organization(name: str, item: Effective, own: object, parent: Record, layers: Sequence[Layer]) -> Origin:
+    inherited = _origin(name, merged(layers).get(name), layers)
+    base = f"{parent.name} ({inherited.origin})"
     if item.origin == FROM_PARENT:
-        return f"inherited from {base}"
+        return Origin(name, item.value, f"inherited from {base}", inherited.shadowed)
     if item.origin == LIMITED:
-        return f"limited by {base}; own is {_text(own)}"
-    return item.origin
+        return Origin(name, item.value, f"limited by {base}", (f"{MANUAL}: {_text(own)}",))
+    return Origin(name, item.value, MANUAL)
 
 
-def _derived(model: Model) -> list[Origin]:
+def _derived(found: Stored) -> list[Origin]:
+    model = found.model
     permission = "given" if model.permission_id else "derived from the UUID"
     return [
         Origin("supports_reasoning", model.supports_reasoning, "derived from capabilities"),
@@ -136,12 +168,19 @@ def _derived(model: Model) -> list[Origin]:
     ]
 
 
-def _source(item: Sourced, name: str) -> str:
-    source = item.sources.get(name)
-    if source is None:
-        return "not set"
-    return "models update" if source == UPDATED else f"catalogue {source}"
-
-
 def _text(value: object) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value).lower()
+    """Returns a statement in a few words."""
+    match value:
+        case Mapping():
+            has = value.get(HAS, ())
+            parts = [*has] if not isinstance(has, Mapping) else [f"{key}={shown(item)}" for key, item in has.items()]
+            parts += [f"not {name}" for name in value.get(LACKS, ())]
+            return ", ".join([*parts, *(["no others"] if value.get(ONLY) else [])])
+        case tuple() | list():
+            return ", ".join(map(str, value))
+        case None:
+            return "none"
+        case str():
+            return shown(value)
+        case _:
+            return str(value).lower()

@@ -2,168 +2,230 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
+from modelservice.domain.field_kind import Kind
 from modelservice.domain.fields import BY_NAME, CHANGEABLE, OWN, check_new
-from modelservice.domain.inheritance import check_claims, inherit
+from modelservice.domain.inheritance import check_claims
+from modelservice.domain.layers import (
+    CREATED,
+    DELETED,
+    MANUAL,
+    Document,
+    patched,
+    stated,
+    stated_whole,
+    without_digests,
+)
 from modelservice.domain.model import Model, OrganizationModel
-from modelservice.domain.values import is_uuid
 from modelservice.errors import ConflictError, InvalidValueError, NotFoundError
-from modelservice.manage.auditing import audited, difference
+from modelservice.manage.lookup import ModelRef, Stored, find, find_deleted, with_parent
 from modelservice.manage.organizations import require_organization
-from modelservice.manage.system_catalogue import UPDATED
+from modelservice.manage.outcome import Outcome
+from modelservice.manage.plan import Plan, title
 from modelservice.store.access import Access
 from modelservice.store.database import Database
-from modelservice.store.queries import Queries, read
-from modelservice.store.rows import Sourced
+from modelservice.store.queries import read
+from modelservice.store.rows import Record
 from modelservice.store.writing import Write, write
 
-# Fields of an organization's model that `update_model` can change.
+# Fields of an organization's model that `update_models` can change.
 _OWN_FIELDS: Final = frozenset(OWN) - {"name"}
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRef:
-    """A reference to a model: its UUID, or its name and its owner (None for a system model)."""
+class Changed:
+    """Models as callers see them after a change, in the order of the command, and what changed."""
 
-    model: str
-    organization_id: str | None = None
+    models: tuple[Model, ...]
+    outcome: Outcome
 
+    @property
+    def model(self) -> Model:
+        """The only model."""
+        (model,) = self.models
+        return model
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A model as callers see it, with its rows.
-
-    Attributes:
-        model: The model as callers see it.
-        sourced: The row of a system model, or None.
-        own: The row of an organization's model, or None.
-        parent: The row of the system model that `own` inherits from.
-    """
-
-    model: Model
-    sourced: Sourced | None = None
-    own: OrganizationModel | None = None
-    parent: Sourced | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Updated:
-    """A model as callers see it, and the names of the fields that changed."""
-
-    model: Model
-    fields: tuple[str, ...]
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields that changed, of all models."""
+        return tuple(sorted({name for values in self.outcome.changed.values() for name in values}))
 
 
 def create_model(
-    database_url: str, actor: str, organization_id: str, parent: str, fields: Mapping[str, Any], *, prompt_quota: int
+    database_url: str,
+    actor: str,
+    organization_id: str | None,
+    parent: str | None,
+    fields: Mapping[str, Any],
+    *,
+    prompt_quota: int,
 ) -> Model:
-    """Creates a model of an organization, and returns it as callers see it.
+    """Creates a model, and returns it as callers see it.
 
     Args:
         database_url: The database.
         actor: For the audit.
-        organization_id: The owner.
-        parent: Name or UUID of the system model to inherit from.
-        fields: `display_name`, and overrides (`domain.model.OrganizationModel`). Without `name`, a name is derived from
-            the display name.
-        prompt_quota: Total size of the organization's system prompts, in bytes.
+        organization_id: The owner; None for a system model.
+        parent: Name or UUID of the system model that an organization's model inherits from.
+        fields: `display_name`, and other values. Without `name`, a name is derived from the display name. A system
+            model needs a `provider`.
+        prompt_quota: Total size of an organization's system prompts, in bytes.
 
     Raises:
         InvalidValueError: A value is out of bounds, or claims more than the parent has.
         NotFoundError: There is no such organization or parent.
         ConflictError: The name is taken.
     """
-    _check_lines(fields)
     values = dict(fields)
-    values["name"] = values.get("name") or _slug(str(values["display_name"]))
+    name = values.pop("name", None) or _slug(str(values["display_name"]))
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
-        require_organization(change, organization_id)
-        found = change.model(parent)
-        if found is None:
-            raise NotFoundError(f"parent {parent}: there is no such system model")
-        base = found.model
-        own = OrganizationModel(
-            **values,
+        base = _parent(change, organization_id, parent)
+        record = Record(
             id=uuid4(),
+            name=name,
             organization_id=organization_id,
-            parent_id=base.id,
+            parent_id=base.id if base else None,
+            position=change.last_position() + 1,
             created=change.now,
             updated=change.now,
-            position=change.last_organization_position() + 1,
+            document={},
         )
-        check_claims(own, base)
-        if change.model(own.name):
-            raise ConflictError(f"model {own.name}: a system model has this name")
-        if change.organization_models(organization_id=organization_id, name=own.name):
-            raise ConflictError(f"model {own.name}: the organization {organization_id} has one of this name")
-        _require_quota(change, own, prompt_quota)
-        change.add_organization_model(own)
-        recorded = sorted((*_OWN_FIELDS, "name", "parent_id"))
-        change.record("models.create", _subject(own), {"changed": audited(difference(None, own, recorded))})
-    return inherit(own, base)
+        plan = Plan(change)
+        plan.add(record)
+        is_system = organization_id is None
+        _check(name, values, is_system=is_system)
+        document = {CREATED: True, **_statements(values, {}, is_system=is_system)}
+        plan.state(record.id, MANUAL, document)
+        outcome = plan.outcome()
+        plan.apply(outcome, "models.create", title(record))
+        created = change.records([record.id])[record.id]
+        found = Stored(created, base)
+        if found.own:
+            check_claims(found.own, found.base)
+            _require_quota(change, created, prompt_quota)
+        return found.model
 
 
-def update_model(
+def update_models(
     database_url: str,
     actor: str,
-    ref: ModelRef,
+    refs: Sequence[ModelRef],
     fields: Mapping[str, Any],
     *,
-    inherited: Collection[str] = (),
+    unset: Collection[str] = (),
     prompt_quota: int,
-) -> Updated:
-    """Changes a model.
+    history_days: int = 0,
+) -> Changed:
+    """Changes models: all of them or, on any error, none.
 
     Args:
         database_url: The database.
         actor: For the audit.
-        ref: The model.
-        fields: New values. Imports do not overwrite those of a system model.
-        inherited: Fields of an organization's model whose override is cleared.
-        prompt_quota: Total size of the organization's system prompts, in bytes.
+        refs: The models.
+        fields: New values, which outrank those of every other source.
+        unset: Fields that get the value of other sources, or of the parent, again.
+        prompt_quota: Total size of an organization's system prompts, in bytes.
+        history_days: How long history is kept; 0 keeps all of it.
 
     Raises:
         InvalidValueError: A value is out of bounds, claims more than the parent has, or belongs to the parent.
         NotFoundError: There is no such model.
     """
-    _check_lines(fields)
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
-        found = _existing(change, ref)
-        if found.own and found.parent:
-            values = {**fields, **dict.fromkeys(inherited)}
-            return _update_own(change, found.own, found.parent.model, values, prompt_quota)
-        for name in inherited:
-            raise InvalidValueError(f"model {found.model.name}: {name}: a system model inherits nothing")
-        return _update_system(change, found, fields)
+        found = _find_all(change, refs)
+        plan = Plan(change)
+        plan.touch([one.record for one in found])
+        for one in found:
+            is_system = one.parent is None
+            _check(one.record.name, {**fields, **dict.fromkeys(unset)}, is_system=is_system)
+            before = plan.document(one.record.id, MANUAL) or {}
+            kept = {name: value for name, value in before.items() if name not in unset}
+            plan.state(one.record.id, MANUAL, {**kept, **_statements(fields, kept, is_system=is_system)} or None)
+        outcome = plan.outcome()
+        outcome.shadowed = [item for item in plan.shadowed(MANUAL) if item.field in fields]
+        subject = ", ".join(title(one.record) for one in found)
+        plan.apply(outcome, "models.update", subject, history_days=history_days)
+        after = change.records([one.record.id for one in found])
+        models = []
+        for one in found:
+            new = Stored(after[one.record.id], one.parent)
+            changed = outcome.changed.get(title(one.record), {})
+            if new.own and changed:
+                # Older overrides may exceed a parent that has shrunk since.
+                check_claims(new.own, new.base, changed)
+                _require_quota(change, new.record, prompt_quota)
+            models.append(new.model)
+        return Changed(tuple(models), outcome)
 
 
-def delete_model(database_url: str, actor: str, ref: ModelRef) -> Model:
-    """Deletes a model, and returns it as callers saw it. Its UUID is never used again; its name may be.
+def delete_models(
+    database_url: str, actor: str, refs: Sequence[ModelRef], *, confirmed: bool = False, history_days: int = 0
+) -> Changed:
+    """Deletes models, and returns them as callers saw them. Their UUIDs are never used again; their names may be.
 
     Raises:
         NotFoundError: There is no such model.
-        ConflictError: Other models inherit from it.
+        ConflictError: Other models inherit from one.
+        ConfirmationError: They are many, and it is not confirmed.
     """
     with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
-        found = _existing(change, ref)
-        children = change.organization_models(parent_id=found.model.id)
-        if children:
-            raise ConflictError(f"model {found.model.name}: {len(children)} models of organizations inherit from it")
-        if found.own:
-            change.delete_organization_model(found.own.id)
-            change.record("models.delete", _subject(found.own), {"id": str(found.own.id)})
-        else:
-            change.delete_model(found.model.id)
-            change.record("models.delete", found.model.name, {"id": str(found.model.id)})
-    return found.model
+        found = _find_all(change, refs)
+        models = tuple(one.model for one in found)
+        plan = Plan(change)
+        plan.touch([one.record for one in found])
+        for one in found:
+            plan.state(one.record.id, MANUAL, {**(plan.document(one.record.id, MANUAL) or {}), DELETED: True})
+        outcome = plan.outcome()
+        outcome.require_confirmed(confirmed=confirmed)
+        subject = ", ".join(title(one.record) for one in found)
+        plan.apply(outcome, "models.delete", subject, history_days=history_days)
+        return Changed(models, outcome)
+
+
+def undelete_models(
+    database_url: str, actor: str, refs: Sequence[ModelRef], *, name: str | None = None, history_days: int = 0
+) -> Changed:
+    """Brings deleted models back, with the same UUIDs.
+
+    Args:
+        database_url: The database.
+        actor: For the audit.
+        refs: The models.
+        name: Another name for a single model, if its own is taken.
+        history_days: How long history is kept; 0 keeps all of it.
+
+    Raises:
+        NotFoundError: No such model was deleted.
+        ConflictError: A name is taken, the parent is deleted, or no source states the model any longer.
+    """
+    with write(Database(database_url, Access.WRITE), int(time.time()), actor) as change:
+        found = list({record.id: record for record in (find_deleted(change, ref) for ref in refs)}.values())
+        plan = Plan(change)
+        plan.touch(found)
+        lost: list[str] = []
+        for record in found:
+            lost += _restate(plan, record, name)
+        outcome = plan.outcome()
+        outcome.lost = lost
+        for record in found:
+            shown = title(record, name or "")
+            if shown not in outcome.restored:
+                raise ConflictError(f"model {shown}: no source states it any longer: import it, or revert the change")
+        subject = ", ".join(outcome.restored)
+        plan.apply(outcome, "models.undelete", subject, history_days=history_days)
+        after = change.records([record.id for record in found])
+        models = [
+            (with_parent(change, after[record.id]) if record.organization_id else Stored(after[record.id])).model
+            for record in found
+        ]
+        return Changed(tuple(models), outcome)
 
 
 def list_models(database_url: str, organization_id: str | None) -> list[Model]:
@@ -174,102 +236,95 @@ def list_models(database_url: str, organization_id: str | None) -> list[Model]:
     """
     with read(Database(database_url, Access.READ)) as queries:
         if organization_id is None:
-            return sorted((item.model for item in queries.models().values()), key=lambda model: model.position)
+            return [Stored(record).model for record in queries.system_models()]
         require_organization(queries, organization_id)
-        parents = {item.model.id: item.model for item in queries.models().values()}
         owned = queries.organization_models(organization_id=organization_id)
-        return [inherit(own, parents[own.parent_id]) for own in owned]
+        parents = queries.records({record.parent_id for record in owned if record.parent_id})
+        return [Stored(record, parents[cast(UUID, record.parent_id)]).model for record in owned]
 
 
-def show_model(database_url: str, ref: ModelRef) -> Stored:
-    """Returns a model.
+def show_model(database_url: str, ref: ModelRef) -> Model:
+    """Returns a model as callers see it.
 
     Raises:
         NotFoundError: There is no such model.
     """
     with read(Database(database_url, Access.READ)) as queries:
-        return _existing(queries, ref)
+        return find(queries, ref).model
 
 
-def stored(queries: Queries, own: OrganizationModel) -> Stored:
-    """Returns an organization's model with its parent."""
-    parent = queries.model(str(own.parent_id))
-    if parent is None:
-        raise AssertionError("a model without its parent")
-    return Stored(inherit(own, parent.model), own=own, parent=parent)
+def _find_all(change: Write, refs: Sequence[ModelRef]) -> list[Stored]:
+    """Returns models, each once: it may be named by name and by UUID."""
+    return list({one.record.id: one for one in (find(change, ref) for ref in refs)}.values())
 
 
-def _existing(queries: Queries, ref: ModelRef) -> Stored:
-    own: OrganizationModel | None = None
-    if ref.organization_id is None:
-        sourced = queries.model(ref.model)
-        if sourced:
-            return Stored(sourced.model, sourced=sourced)
-    if is_uuid(ref.model):
-        own = queries.organization_model(UUID(ref.model))
-    elif ref.organization_id is not None:
-        own = next(iter(queries.organization_models(organization_id=ref.organization_id, name=ref.model)), None)
-    if own is None or ref.organization_id not in (None, own.organization_id):
-        whose = f" of the organization {ref.organization_id}" if ref.organization_id else ""
-        raise NotFoundError(f"model {ref.model}: there is no such model{whose}")
-    return stored(queries, own)
+def _parent(change: Write, organization_id: str | None, parent: str | None) -> Record | None:
+    if organization_id is None:
+        return None
+    require_organization(change, organization_id)
+    found = change.system_model(parent or "")
+    if found is None:
+        raise NotFoundError(f"parent {parent}: there is no such system model")
+    return found
 
 
-def _check_lines(fields: Mapping[str, Any]) -> None:
-    for name in sorted(BY_NAME.keys() & fields.keys()):
-        check_new(name, name, fields[name])
+def _check(model: str, fields: Mapping[str, Any], *, is_system: bool) -> None:
+    allowed = CHANGEABLE if is_system else _OWN_FIELDS
+    for name, value in fields.items():
+        if name not in allowed:
+            reason = "cannot be changed" if is_system else "is its parent's"
+            raise InvalidValueError(f"model {model}: {name}: {reason}")
+        if value is not None:
+            field = BY_NAME[name]
+            (field.check if is_system else field.own_check)(f"model {model}: {name}", value)
+            check_new(name, name, value)
 
 
-def _update_own(
-    change: Write, own: OrganizationModel, parent: Model, fields: Mapping[str, Any], prompt_quota: int
-) -> Updated:
-    for name in fields:
-        if name not in _OWN_FIELDS:
-            raise InvalidValueError(f"model {own.name}: {name}: is its parent's")
-    new = dataclasses.replace(own, **fields)
-    changes = difference(own, new, _OWN_FIELDS)
-    if changes:
-        # Older overrides may exceed a parent that has shrunk since.
-        check_claims(new, parent, changes)
-        new = dataclasses.replace(new, updated=change.now)
-        _require_quota(change, new, prompt_quota)
-        change.update_organization_model(new)
-        change.record("models.update", _subject(new), {"changed": audited(changes)})
-    return Updated(inherit(new, parent), tuple(sorted(changes)))
+def _statements(fields: Mapping[str, Any], before: Document, *, is_system: bool) -> dict[str, Any]:
+    """Returns the statements that fields have values, beside those of before."""
+    found = {}
+    for name, value in fields.items():
+        field = BY_NAME[name]
+        if field.kind is Kind.OBJECT and is_system:
+            # Members that are not named keep their values.
+            statement = stated(field, value)
+            # Without members, nothing is stated.
+            if statement:
+                found[name] = patched(field, before[name], statement) if name in before else statement
+        else:
+            found[name] = stated_whole(field, value)
+    return found
 
 
-def _update_system(change: Write, found: Stored, fields: Mapping[str, Any]) -> Updated:
-    for name in fields:
-        if name not in CHANGEABLE:
-            raise InvalidValueError(f"model {found.model.name}: {name}: cannot be changed")
-    new = dataclasses.replace(found.model, **fields)
-    changes = difference(found.model, new, CHANGEABLE)
-    if changes and found.sourced:
-        new = dataclasses.replace(new, updated=change.now)
-        sources = {**found.sourced.sources, **dict.fromkeys(changes, UPDATED)}
-        change.update_models([Sourced(new, found.sourced.source, sources)])
-        change.record("models.update", new.name, {"changed": audited(changes)})
-    return Updated(new, tuple(sorted(changes)))
+def _restate(plan: Plan, record: Record, name: str | None) -> list[str]:
+    """Removes the mark of deletion, and returns the private values that are not there any longer."""
+    lost: dict[str, None] = {}
+    for layer in plan.layers(record.id):
+        document, private = without_digests(layer.document)
+        kept = {member: value for member, value in document.items() if member != DELETED}
+        # Without a mark or a value, an administrator states nothing.
+        plan.state(record.id, layer.source, kept if kept or layer.source != MANUAL else None, guessed=layer.guessed)
+        lost |= dict.fromkeys(f"{title(record, name or '')}: {field}" for field in private)
+    if name:
+        plan.rename(record.id, name)
+    return list(lost)
 
 
-def _require_quota(change: Write, own: OrganizationModel, prompt_quota: int) -> None:
+def _require_quota(change: Write, record: Record, prompt_quota: int) -> None:
+    own = cast(OrganizationModel, record.model)
     if not own.system_prompt:
         return
     others = [
-        model.system_prompt or ""
-        for model in change.organization_models(organization_id=own.organization_id)
-        if model.id != own.id
+        str(other.document.get("system_prompt") or "")
+        for other in change.organization_models(organization_id=record.organization_id)
+        if other.id != record.id
     ]
     size = sum(len(prompt.encode()) for prompt in (*others, own.system_prompt))
     if size > prompt_quota:
         raise InvalidValueError(
-            f"model {own.name}: system_prompt: the prompts of {own.organization_id} would have {size} bytes: "
+            f"model {record.name}: system_prompt: the prompts of {record.organization_id} would have {size} bytes: "
             f"must have at most {prompt_quota}"
         )
-
-
-def _subject(own: OrganizationModel) -> str:
-    return f"{own.organization_id}: {own.name}"
 
 
 def _slug(display_name: str) -> str:

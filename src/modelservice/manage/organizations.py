@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from modelservice.domain.layers import DELETED, MANUAL
 from modelservice.domain.principal import Organization
 from modelservice.errors import ConflictError, NotFoundError
+from modelservice.manage.plan import Plan
 from modelservice.store.access import Access
 from modelservice.store.database import Database
 from modelservice.store.queries import Queries, read
@@ -70,15 +72,19 @@ def delete_organization(
             change.delete_key(key.id)
         for client in clients:
             change.delete_client(client.id)
+        plan = Plan(change)
+        plan.touch(models)
         for model in models:
-            change.delete_organization_model(model.id)
-        change.delete_organization(organization_id)
+            plan.state(model.id, MANUAL, {**(plan.document(model.id, MANUAL) or {}), DELETED: True})
+        outcome = plan.outcome()
         detail = {
             "keys": [key.id for key in keys],
             "clients": [client.id for client in clients],
             "models": [model.name for model in models],
         }
-        change.record("organizations.delete", organization_id, detail)
+        change.record("organizations.delete", organization_id, {**detail, "values": outcome.detail["models"]})
+        plan.write(outcome)
+        change.delete_organization(organization_id)
     return detail
 
 

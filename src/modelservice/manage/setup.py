@@ -9,11 +9,12 @@ from pathlib import Path
 
 from modelservice.domain.principal import MODELS_READ
 from modelservice.errors import FileError
-from modelservice.manage.catalogue_file import read_file
+from modelservice.manage.catalogue_file import read_file, source_of
 from modelservice.manage.keys import create_key
 from modelservice.manage.maintenance import migrate
 from modelservice.manage.organizations import create_organization, list_organizations
-from modelservice.manage.system_catalogue import ImportReport, import_catalogue, load_documented
+from modelservice.manage.outcome import Outcome
+from modelservice.manage.system_catalogue import Part, import_parts, load_documented
 from modelservice.store.schema import Migration
 
 
@@ -29,7 +30,7 @@ class SetUp:
     """
 
     schema: Migration
-    imported: ImportReport | bool
+    imported: Outcome | bool
     organization: bool = False
     key: bool = False
 
@@ -52,9 +53,10 @@ def set_up(
         FileError: The key file cannot be written.
     """
     schema = migrate(database_url)
-    imported: ImportReport | bool
+    imported: Outcome | bool
     if catalogue:
-        imported = import_catalogue(database_url, actor, read_file(catalogue))
+        file = read_file(catalogue)
+        imported = import_parts(database_url, actor, [Part(source_of(catalogue), file.entries, file.revision)])
     else:
         imported = load_documented(database_url, actor)
     if organization_id is None or key_file is None:

@@ -8,7 +8,7 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 # LiteLLM's catalogue has 2 MB and 135,000 values, an export of 5,000 models 2 MB and 110,000. Prompts can be long.
 BYTES_MAX: Final = 64 * 1024 * 1024
@@ -44,9 +44,14 @@ def read_text(path: Path, most: int = BYTES_MAX) -> str:
         with open(path, "rb", opener=_open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise UnusableFileError("must be a regular file")
-            data = file.read(most + 1)
+            return read_stream(file, most)
     except OSError as error:
         raise UnusableFileError(str(error.strerror)) from None
+
+
+def read_stream(file: BinaryIO, most: int = BYTES_MAX) -> str:
+    """Returns the text of an open file, such as standard input, and raises what `read_text` raises."""
+    data = file.read(most + 1)
     if len(data) > most:
         raise UnusableFileError(f"has more than {most} bytes")
     try:

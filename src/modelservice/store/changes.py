@@ -14,17 +14,14 @@ from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client
 from modelservice.errors import DatabaseBehindError
 from modelservice.store.database import Database
-from modelservice.store.rows import client_from_row, key_from_row, model_from_row, organization_model_from_row
+from modelservice.store.rows import client_from_row, key_from_row, model_from_row
 from modelservice.store.schema import require_current
 from modelservice.store.table_reader import Rows, TableReader, UnreadableRow
-from modelservice.store.tables import api_keys, clients, models, organization_models, revisions
+from modelservice.store.tables import api_keys, clients, models, revisions
 
 # Tables whose rows servers hold in memory.
-SYSTEM_MODELS: Final = models.name
-ORGANIZATION_MODELS: Final = organization_models.name
-HELD: Final = (SYSTEM_MODELS, ORGANIZATION_MODELS, api_keys.name, clients.name)
-# Columns that only writers read.
-WRITERS: Final = ("source", "sources")
+MODELS: Final = models.name
+HELD: Final = (MODELS, api_keys.name, clients.name)
 # How many past revisions a server remembers.
 _REMEMBERED: Final = 1_000
 
@@ -108,19 +105,18 @@ def read_changes(database: Database, held: Revision | None, pause: Callable[[], 
 
 
 def _changes(reader: TableReader, revision: Revision, complete: bool) -> Changes:  # noqa: FBT001
-    system = reader.read(models, model_from_row, without=WRITERS)
-    owned = reader.read(organization_models, organization_model_from_row)
+    found = reader.read(models, model_from_row)
     keys = reader.read(api_keys, key_from_row)
     machines = reader.read(clients, client_from_row)
-    tables: list[Rows[Any]] = [system, owned, keys, machines]
+    tables: list[Rows[Any]] = [found, keys, machines]
     return Changes(
         revision=revision,
         complete=complete,
-        models=tuple(system.found),
-        organization_models=tuple(owned.found),
+        models=tuple(one for one in found.found if isinstance(one, Model)),
+        organization_models=tuple(one for one in found.found if isinstance(one, OrganizationModel)),
         keys=tuple(keys.found),
         clients=tuple(machines.found),
-        deleted_models=_uuids(_gone(system) | _gone(owned)),
+        deleted_models=_uuids(_gone(found)),
         deleted_keys=_gone(keys),
         deleted_clients=_gone(machines),
         unreadable=tuple(row for rows in tables for row in rows.unreadable),

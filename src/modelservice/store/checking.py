@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Table, false, func, or_, select
+from sqlalchemy import Column, Connection, FromClause, Table, false, func, or_, select
 from sqlalchemy.exc import DatabaseError
 
 from modelservice.domain.field_kind import Check
+from modelservice.domain.layers import Document, Layer, effective_values, exists, in_order
 from modelservice.domain.values import check_number, check_text
 from modelservice.errors import DatabaseUnavailableError, InvalidValueError
 from modelservice.store.database import Database
-from modelservice.store.rows import organization_from_row
+from modelservice.store.rows import document_of, model_from_row, organization_from_row
 from modelservice.store.schema import VERSION_TABLE, require_current
 from modelservice.store.sqlite import texts_decoded
 from modelservice.store.table_reader import TableReader, id_of, shown_id
@@ -23,23 +24,27 @@ from modelservice.store.tables import (
     audit,
     clients,
     head,
+    layers,
     metadata,
+    model_states,
     models,
-    organization_models,
     organizations,
     revisions,
+    sources,
 )
 
 PROBLEM: Final = "problem"
 WARNING: Final = "warning"
 
-# References between tables, besides the revision in every row.
-_REFERENCES: Final[tuple[tuple[Column[Any], Table], ...]] = (
-    (api_keys.c.organization_id, organizations),
-    (clients.c.organization_id, organizations),
-    (organization_models.c.organization_id, organizations),
-    (organization_models.c.parent_id, models),
+# References between tables, besides the revision in every row: of rows to rows that are not deleted.
+_REFERENCES: Final[tuple[tuple[Column[Any], FromClause, str], ...]] = (
+    (api_keys.c.organization_id, organizations, organizations.name),
+    (clients.c.organization_id, organizations, organizations.name),
+    (models.c.organization_id, organizations, organizations.name),
+    (models.c.parent_id, models.alias("parents"), models.name),
 )
+# The same of history, which deleted models have, too.
+_OF_HISTORY: Final = (model_states.c.model_id, layers.c.model_id)
 
 
 def _check_object(what: str, value: object) -> None:
@@ -56,7 +61,6 @@ _CHECKS: Final[Mapping[Table, Mapping[str, Check]]] = {
         **dict.fromkeys(("actor", "action", "subject"), _check_any_text),
         "detail": _check_object,
     },
-    models: {"source": _check_any_text, "sources": _check_object},
 }
 
 
@@ -88,6 +92,7 @@ def inspect(database: Database) -> list[Issue]:
             if not any(issue.severity == PROBLEM for issue in schema):
                 with texts_decoded(connection, "backslashreplace"):
                     issues += _references(connection)
+                    issues += _layers(connection)
                 issues += _rows(connection)
     except DatabaseUnavailableError as error:
         if not issues:
@@ -110,7 +115,8 @@ def count_rows(database: Database) -> dict[str, int]:
     with database.transaction() as connection:
         return {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (models, organization_models, organizations, api_keys, clients, revisions, audit)
+            for table in metadata.sorted_tables
+            if table is not head
         }
 
 
@@ -159,17 +165,20 @@ def _difference(kind: str, *details: Any) -> Issue:  # noqa: ANN401  (Alembic's 
 
 
 def _references(connection: Connection) -> Iterator[Issue]:
-    for column, target in _REFERENCES:
+    for column, target, name in _REFERENCES:
         table = column.table
-        key = id_of(target)
         query = (
-            select(id_of(table), key)
-            .select_from(table.outerjoin(target, column == key))
-            .where(table.c.deleted.is_(false()), column.is_not(None), or_(key.is_(None), target.c.deleted))
+            select(id_of(table), target.c.id)
+            .select_from(table.outerjoin(target, column == target.c.id))
+            .where(table.c.deleted.is_(false()), column.is_not(None), or_(target.c.id.is_(None), target.c.deleted))
         )
         for row_id, found in connection.execute(query):
-            row = f"{'missing' if found is None else 'deleted'} row of {target.name}"
+            row = f"{'missing' if found is None else 'deleted'} row of {name}"
             yield Issue(PROBLEM, table.name, shown_id(row_id), f"{column.name}: refers to a {row}")
+    for column in _OF_HISTORY:
+        for (row_id,) in connection.execute(select(column).where(column.not_in(select(models.c.id))).distinct()):
+            reason = f"{column.name}: refers to a missing row of {models.name}"
+            yield Issue(PROBLEM, str(column.table), shown_id(row_id), reason)
     for table in metadata.sorted_tables:
         if table is not head and "revision" in table.c:
             unknown = table.c.revision.not_in(select(revisions.c.number))
@@ -178,6 +187,44 @@ def _references(connection: Connection) -> Iterator[Issue]:
     numbers = connection.execute(select(head.c.revision)).scalars().all()
     if numbers != [connection.execute(select(func.coalesce(func.max(revisions.c.number), 0))).scalar()]:
         yield Issue(PROBLEM, head.name, None, "revision: differs from that of the last write")
+
+
+def _layers(connection: Connection) -> Iterator[Issue]:
+    ranks = {
+        row.name: row.rank for row in connection.execute(select(sources).where(sources.c.until_revision.is_(None)))
+    }
+    stated: dict[str, list[Layer]] = {}
+    unreadable = set()
+    for row in connection.execute(select(layers)):
+        try:
+            layer = Layer(row.source, row.guessed, document_of(row.document))
+        except InvalidValueError:
+            unreadable.add(row.model_id)
+            yield Issue(PROBLEM, layers.name, shown_id(row.model_id), "document: is invalid")
+        else:
+            if row.until_revision is None:
+                stated.setdefault(row.model_id, []).append(layer)
+    for held in connection.execute(select(models)).mappings():
+        try:
+            if not held["deleted"]:
+                model_from_row(dict(held))
+            values = document_of(held["document"])
+        except Exception:  # noqa: BLE001, S112  (servers leave it out: `changes.read_changes` finds it, with the reason)
+            continue
+        found = in_order(stated.get(held["id"], ()), ranks)
+        if held["id"] not in unreadable and not _agrees(held, values, found):
+            yield Issue(PROBLEM, models.name, shown_id(held["id"]), "values: differ from what its sources state")
+
+
+def _agrees(row: Mapping[Any, Any], values: Document, stated: Sequence[Layer]) -> bool:
+    """Whether a row of `models` holds what the model's layers state."""
+    if row["deleted"] or not exists(stated):
+        return row["deleted"] and not exists(stated) and not values
+    try:
+        return values == effective_values(row["name"], stated, is_system=row["organization_id"] is None)
+    except (TypeError, AttributeError, KeyError):
+        # A statement that no command writes.
+        return False
 
 
 def _rows(connection: Connection) -> Iterator[Issue]:

@@ -4,74 +4,124 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from modelservice.domain.field_kind import Kind
-from modelservice.domain.fields import FIELDS
+from modelservice.domain.fields import BY_NAME
+from modelservice.domain.layers import Document, Layer
 from modelservice.domain.model import Model, OrganizationModel
 from modelservice.domain.principal import ApiKey, Client, Organization
 from modelservice.domain.values import canonical_json
 from modelservice.errors import InvalidValueError
 
-_LABELS = [one.name for one in FIELDS if one.kind is Kind.LABELS]
-# Columns that are not part of the object that a row stores.
-_BOOKKEEPING = {"revision", "deleted", "source", "sources"}
-# Fields of `Model` that a system model never has.
-_OF_ORGANIZATIONS = {"organization_id", "parent_id", "parent_name"}
-_UUIDS = {"id", "parent_id", "system_prompt_id"}
-_NULLABLE_UUIDS = {"system_prompt_id"}
+# Columns of a model that are members of the object.
+_PLACE = ("name", "position", "created", "updated")
 
 
 @dataclass(frozen=True, slots=True)
-class Sourced:
-    """A system model with the sources of its values: names of catalogue files, or "update".
+class Record:
+    """A row of `models` for writers: a model's identity, whether it is deleted or not.
 
     Attributes:
-        source: The source that added the model.
-        sources: The source of each field that a source has set.
+        id: Its UUID.
+        name: Its name; of a deleted model, its last one.
+        organization_id: Its owner; None for a system model.
+        parent_id: Its parent; None for a system model.
+        position: Its place in lists.
+        created: When it was first stored, in Unix seconds.
+        updated: When it last changed, in Unix seconds.
+        document: Its values.
+        deleted: Whether it is deleted.
     """
 
-    model: Model
-    source: str
-    sources: Mapping[str, str] = field(default_factory=dict)
+    id: UUID
+    name: str
+    organization_id: str | None
+    parent_id: UUID | None
+    position: int
+    created: int
+    updated: int
+    document: Document
+    deleted: bool = False
+
+    @property
+    def model(self) -> Model | OrganizationModel:
+        """The object that servers make of the row.
+
+        Raises:
+            InvalidValueError: A value is outside its bounds.
+        """
+        place = {"id": self.id, **{name: getattr(self, name) for name in _PLACE}}
+        return _model(place, self.organization_id, self.parent_id, self.document)
+
+    def require_valid(self) -> None:
+        """Raises an InvalidValueError if a value is outside its bounds."""
+        _ = self.model
+
+    def at(self, name: str, document: Document, *, deleted: bool) -> Record:
+        """Returns the same model with other contents."""
+        return replace(self, name=name, document=document, deleted=deleted)
 
 
-def model_from_row(row: Mapping[str, Any]) -> Model:
+def model_from_row(row: Mapping[str, Any]) -> Model | OrganizationModel:
     """Returns the model in a row of `models`."""
-    return Model(**_values(row))
+    place = {"id": _uuid("id", row["id"]), **{name: row[name] for name in _PLACE}}
+    parent_id = row["parent_id"] and _uuid("parent_id", row["parent_id"])
+    return _model(place, row["organization_id"], parent_id, document_of(row["document"]))
 
 
-def sourced_from_row(row: Mapping[str, Any]) -> Sourced:
-    """Returns the model in a row of `models`, with its sources."""
-    return Sourced(model_from_row(row), row["source"], row["sources"])
+def record_from_row(row: Mapping[str, Any]) -> Record:
+    """Returns a row of `models` for writers."""
+    return Record(
+        id=UUID(row["id"]),
+        organization_id=row["organization_id"],
+        parent_id=UUID(row["parent_id"]) if row["parent_id"] else None,
+        document=document_of(row["document"]),
+        deleted=row["deleted"],
+        **{name: row[name] for name in _PLACE},
+    )
 
 
-def model_to_row(model: Model) -> dict[str, Any]:
-    """Returns the row of `models` for a system model, without its bookkeeping."""
-    return _row({name: getattr(model, name) for name in Model.__dataclass_fields__ if name not in _OF_ORGANIZATIONS})
+def record_to_row(record: Record) -> dict[str, Any]:
+    """Returns the row of `models` for a model, without its revision."""
+    return {
+        "id": str(record.id),
+        "organization_id": record.organization_id,
+        "parent_id": str(record.parent_id) if record.parent_id else None,
+        "document": canonical_json(record.document),
+        "deleted": record.deleted,
+        **{name: getattr(record, name) for name in _PLACE},
+    }
 
 
-def sourced_to_row(item: Sourced) -> dict[str, Any]:
-    """Returns the row of `models` for a system model with its sources."""
-    return model_to_row(item.model) | {"source": item.source, "sources": dict(item.sources)}
+def layer_from_row(row: Mapping[str, Any]) -> Layer:
+    """Returns the layer in a row of `layers`."""
+    return Layer(row["source"], row["guessed"], document_of(row["document"]))
 
 
-def organization_model_from_row(row: Mapping[str, Any]) -> OrganizationModel:
-    """Returns the model in a row of `organization_models`."""
-    return OrganizationModel(**_values(row))
+def document_of(text: str) -> Document:
+    """Returns the JSON object in a column.
 
-
-def organization_model_to_row(model: OrganizationModel) -> dict[str, Any]:
-    """Returns the row of `organization_models` for a model, without its bookkeeping."""
-    return _row({name: getattr(model, name) for name in OrganizationModel.__dataclass_fields__})
+    Raises:
+        InvalidValueError: It is not a JSON object.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise InvalidValueError("document: is not a JSON object", "document")
+    return document
 
 
 def key_from_row(row: Mapping[str, Any]) -> ApiKey:
     """Returns the API key in a row of `api_keys`."""
     values = _without_bookkeeping(row)
-    return ApiKey(**values | {"scopes": frozenset(_list("scopes", values["scopes"]))})
+    # A string is a sequence too, and would be split into letters.
+    if not isinstance(values["scopes"], list):
+        raise InvalidValueError("scopes: is not a JSON list", "scopes")
+    return ApiKey(**values | {"scopes": frozenset(values["scopes"])})
 
 
 def key_to_row(key: ApiKey) -> dict[str, Any]:
@@ -91,38 +141,26 @@ def client_from_row(row: Mapping[str, Any]) -> Client:
 
 
 def _without_bookkeeping(row: Mapping[str, Any]) -> dict[str, Any]:
-    values = dict(row)
-    for name in _BOOKKEEPING:
-        values.pop(name, None)
-    return values
+    return {name: value for name, value in row.items() if name not in ("revision", "deleted")}
 
 
-def _list(column: str, value: object) -> list[Any]:
-    # A string is a sequence too, and tuple() would split it into letters.
-    if not isinstance(value, list):
-        raise InvalidValueError(f"{column}: is not a JSON list", column)
-    return value
+def _model(
+    place: Mapping[str, Any], organization_id: str | None, parent_id: UUID | None, document: Document
+) -> Model | OrganizationModel:
+    for name in document:
+        if name not in BY_NAME or name in ("id", "name"):
+            raise InvalidValueError(f"{name}: is not a field", "document")
+    values = {name: BY_NAME[name].read(value) for name, value in document.items()}
+    # A document states when the model was released, which is not when it was stored.
+    if organization_id is None:
+        return Model(**{**place, **values})
+    if parent_id is None:
+        raise InvalidValueError("parent_id: is missing", "parent_id")
+    return OrganizationModel(**{**place, **values}, organization_id=organization_id, parent_id=parent_id)
 
 
-def _values(row: Mapping[str, Any]) -> dict[str, Any]:
-    values = _without_bookkeeping(row)
-    for name in _LABELS:
-        values[name] = None if values[name] is None else tuple(_list(name, values[name]))
-    name = ""
+def _uuid(name: str, text: str) -> UUID:
     try:
-        for name in _UUIDS & values.keys():
-            values[name] = UUID(values[name]) if values[name] or name not in _NULLABLE_UUIDS else None
-        name = "metadata"
-        values[name] = None if values[name] is None else json.loads(values[name])
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        raise InvalidValueError(f"{name}: cannot be read", name) from None
-    return values
-
-
-def _row(values: dict[str, Any]) -> dict[str, Any]:
-    for name in _LABELS:
-        values[name] = None if values[name] is None else list(values[name])
-    for name in _UUIDS & values.keys():
-        values[name] = str(values[name]) if values[name] else None
-    values["metadata"] = None if values["metadata"] is None else canonical_json(values["metadata"])
-    return values
+        return UUID(text)
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidValueError(f"{name}: is not a UUID", name) from None

@@ -17,8 +17,9 @@ from modelservice.store.database import Database
 # Not Alembic's default name, which another program in the same database may use.
 VERSION_TABLE: Final = "modelservice_schema"
 # Listed here so that a server can check its schema without loading Alembic.
-REVISIONS: Final = ("0001", "0002", "0003")
-# Each schema also fits the previous version, so that old servers keep working during a rolling upgrade.
+REVISIONS: Final = ("0001", "0002", "0003", "0005")
+# A version also works with the schema of the next number, so that old servers keep working during a rolling upgrade.
+# A schema that does not fit the previous version skips that number: 0005 replaces tables that 0.1 needs.
 _NEXT: Final = f"{int(REVISIONS[-1]) + 1:04}"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 

@@ -13,15 +13,14 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
     Text,
-    UniqueConstraint,
     false,
 )
 
@@ -47,6 +46,8 @@ head = Table(
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),
+    # The first revision whose whole state is in the history of models.
+    Column("history_from", BigInteger, nullable=False, server_default="0"),
 )
 
 # One row per write. `token` is random, so that a restored backup differs when its numbers grow again.
@@ -105,72 +106,82 @@ clients = Table(
     Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
 )
 
-# System models.
+# What servers load: one row per model, with the values that count. A deleted model keeps its row, and its UUID.
 models = Table(
     "models",
     metadata,
     Column("id", _key(36), primary_key=True),
-    # A deleted model's name is its UUID, which is not a valid name.
-    Column("name", _key(256), nullable=False, unique=True),
-    Column("display_name", Text, nullable=False),
-    Column("provider", String(256), nullable=False),
+    # NULL in a system model.
+    Column("organization_id", _key(128), ForeignKey(organizations.c.id)),
+    Column("parent_id", _key(36), ForeignKey("models.id"), index=True),
+    Column("name", _key(256), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    # When it was first stored, and when it last changed.
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
-    Column("position", BigInteger, nullable=False, unique=True),
-    Column("permission_id", Text),
-    Column("description", Text),
-    Column("enabled", Boolean, nullable=False),
-    Column("context_window", BigInteger, nullable=False),
-    Column("max_tokens", BigInteger),
-    Column("max_tokens_per_request", BigInteger),
-    Column("cost_per_1k_tokens", Float(53)),
-    Column("credit_multiplier", BigInteger),
-    Column("capabilities", JSON, nullable=False),
-    Column("compliance", JSON, nullable=False),
-    Column("encryption_supported", Boolean, nullable=False),
-    Column("pii_redaction_supported", Boolean, nullable=False),
-    Column("supports_streaming", Boolean, nullable=False),
-    Column("supports_tools", Boolean, nullable=False),
-    # Text, not JSON: stored as written, so that a model equals the file that it came from.
-    Column("metadata", Text, nullable=False),
-    Column("system_prompt", Text),
-    Column("system_prompt_id", String(36)),
-    # Where the model and each of its fields come from: the name of a catalogue file, or "update".
-    Column("source", Text, nullable=False, server_default=""),
-    Column("sources", JSON, nullable=False, server_default="{}"),
+    # JSON, as text: every database keeps it as written. Of an organization's model, what it does not inherit.
+    Column("document", Text, nullable=False),
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
+)
+_is_live = models.c.deleted.is_(false())
+_is_system = models.c.organization_id.is_(None)
+Index(
+    "uq_models_system_name",
+    models.c.name,
+    unique=True,
+    sqlite_where=_is_live & _is_system,
+    postgresql_where=_is_live & _is_system,
+)
+Index(
+    "uq_models_organization_id_name",
+    models.c.organization_id,
+    models.c.name,
+    unique=True,
+    sqlite_where=_is_live,
+    postgresql_where=_is_live,
 )
 
-# An organization's models. NULL is inherited.
-organization_models = Table(
-    "organization_models",
+# Below, rows are never changed but for their end: each holds in the revisions from one until before another.
+# A model's name over time, and whether it was deleted.
+model_states = Table(
+    "model_states",
     metadata,
-    Column("id", _key(36), primary_key=True),
-    Column("organization_id", _key(128), ForeignKey(organizations.c.id), nullable=False),
-    Column("parent_id", _key(36), ForeignKey(models.c.id), nullable=False, index=True),
-    # A deleted model's name is its UUID, which is not a valid name.
+    Column("model_id", _key(36), ForeignKey(models.c.id), primary_key=True),
+    Column("from_revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("until_revision", BigInteger, index=True),
     Column("name", _key(256), nullable=False),
-    Column("display_name", Text, nullable=False),
-    Column("created", BigInteger, nullable=False),
-    Column("updated", BigInteger, nullable=False),
-    Column("position", BigInteger, nullable=False, unique=True),
-    Column("enabled", Boolean, nullable=False),
-    Column("description", Text),
-    Column("context_window", BigInteger),
-    Column("max_tokens", BigInteger),
-    Column("max_tokens_per_request", BigInteger),
-    Column("cost_per_1k_tokens", Float(53)),
-    Column("capabilities", JSON(none_as_null=True)),
-    Column("compliance", JSON(none_as_null=True)),
-    Column("encryption_supported", Boolean),
-    Column("pii_redaction_supported", Boolean),
-    Column("supports_streaming", Boolean),
-    Column("supports_tools", Boolean),
-    Column("metadata", Text),
-    Column("system_prompt", Text),
-    Column("system_prompt_id", String(36)),
-    Column("deleted", Boolean, nullable=False, server_default=false()),
-    Column("revision", BigInteger, ForeignKey(revisions.c.number), nullable=False, index=True),
-    UniqueConstraint("organization_id", "name"),
+    Column("deleted", Boolean, nullable=False),
 )
+
+# Origins of facts, and their ranks.
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", _key(256), primary_key=True),
+    Column("from_revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("until_revision", BigInteger),
+    Column("rank", BigInteger, nullable=False),
+)
+
+# What each source states about each model (`domain.layers`).
+layers = Table(
+    "layers",
+    metadata,
+    Column("model_id", _key(36), ForeignKey(models.c.id), primary_key=True),
+    Column("source", _key(256), primary_key=True),
+    Column("guessed", Boolean, primary_key=True),
+    Column("from_revision", BigInteger, primary_key=True, autoincrement=False, index=True),
+    Column("until_revision", BigInteger, index=True),
+    Column("document", Text, nullable=False),
+)
+_KEYS = {model_states: ("model_id",), sources: ("name",), layers: ("model_id", "source", "guessed")}
+for _table, _columns in _KEYS.items():
+    _is_current = _table.c.until_revision.is_(None)
+    Index(
+        f"uq_{_table.name}_current",
+        *(_table.c[name] for name in _columns),
+        unique=True,
+        sqlite_where=_is_current,
+        postgresql_where=_is_current,
+    )

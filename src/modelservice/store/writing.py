@@ -9,30 +9,35 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Connection, Table, bindparam, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Table, and_, bindparam, delete, insert, select, update
 
-from modelservice.domain.model import OrganizationModel
+from modelservice.domain.layers import Document, Source, digested
 from modelservice.domain.principal import ApiKey, Client, Organization
-from modelservice.domain.values import check_line
+from modelservice.domain.values import canonical_json, check_line
 from modelservice.store.database import Database
 from modelservice.store.queries import Queries
-from modelservice.store.rows import Sourced, key_to_row, organization_model_to_row, sourced_to_row
+from modelservice.store.rows import Record, key_to_row, record_to_row
 from modelservice.store.schema import require_current
 from modelservice.store.tables import (
     api_keys,
     audit,
     clients,
     head,
+    layers,
+    model_states,
     models,
-    organization_models,
     organizations,
     revisions,
+    sources,
 )
+
+# A layer, by its source and whether that guesses, and its document before and after; None where there is none.
+Replaced = tuple[tuple[str, bool], Document | None, Document | None]
 
 
 @contextlib.contextmanager
@@ -151,47 +156,91 @@ class Write(Queries):
         """Deletes a client."""
         self._mark_deleted(clients, client_id, {})
 
-    # --- System models ------------------------------------------------------------------------------------------------
+    # --- Models -------------------------------------------------------------------------------------------------------
 
-    def add_models(self, added: Sequence[Sourced]) -> None:
-        """Adds system models. Their ids, names and positions must be unused."""
+    def put_models(self, added: Sequence[Record], changed: Sequence[Record]) -> None:
+        """Adds models, whose UUIDs must be unused, and replaces the models with the same UUIDs."""
         if added:
-            rows = [sourced_to_row(item) | {"deleted": False, "revision": self._revision} for item in added]
-            self._connection.execute(insert(models), rows)
-
-    def update_models(self, changed: Sequence[Sourced]) -> None:
-        """Replaces the system models with the same ids."""
+            self._connection.execute(insert(models), [self._model_row(record) for record in added])
         if changed:
             # One prepared statement: 5,000 separate ones would block other writers for seconds.
             columns: dict[str, BindParameter[Any]] = {
-                column.name: bindparam(column.name) for column in models.columns if column.name not in ("id", "deleted")
+                column.name: bindparam(column.name) for column in models.columns if column.name != "id"
             }
             statement = update(models).where(models.c.id == bindparam("which")).values(columns)
-            rows = [sourced_to_row(item) | {"revision": self._revision} for item in changed]
+            rows = [self._model_row(record) for record in changed]
             self._connection.execute(statement, [row | {"which": row.pop("id")} for row in rows])
 
-    def delete_model(self, model_id: UUID) -> None:
-        """Deletes a system model without children. Its UUID stays taken, its name becomes free."""
-        self._mark_deleted(models, str(model_id), {"name": str(model_id), "metadata": "{}", "system_prompt": None})
-
-    # --- Organizations' models ----------------------------------------------------------------------------------------
-
-    def add_organization_model(self, model: OrganizationModel) -> None:
-        """Adds an organization's model. Its id, name and position must be unused."""
-        row = organization_model_to_row(model)
-        self._connection.execute(insert(organization_models).values(**row, deleted=False, revision=self._revision))
-
-    def update_organization_model(self, model: OrganizationModel) -> None:
-        """Replaces the organization's model with the same id."""
-        row = organization_model_to_row(model) | {"revision": self._revision}
-        self._connection.execute(
-            update(organization_models).where(organization_models.c.id == str(model.id)).values(row)
+    def put_states(self, added: Sequence[Record], changed: Sequence[Record]) -> None:
+        """Records the names of models, and whether they are deleted."""
+        self._end(model_states, ("model_id",), [(str(record.id),) for record in changed])
+        self._begin(
+            model_states,
+            [
+                {"model_id": str(record.id), "name": record.name, "deleted": record.deleted}
+                for record in (*added, *changed)
+            ],
         )
 
-    def delete_organization_model(self, model_id: UUID) -> None:
-        """Deletes an organization's model. Its UUID stays taken, its name becomes free."""
-        blank = {"name": str(model_id), "metadata": None, "system_prompt": None}
-        self._mark_deleted(organization_models, str(model_id), blank)
+    def put_layers(self, changed: Mapping[UUID, Sequence[Replaced]]) -> None:
+        """Replaces layers of models."""
+        found = [(str(uuid), *one) for uuid, replaced in changed.items() for one in replaced]
+        ended = [((uuid, *key), before) for uuid, key, before, _ in found if before is not None]
+        # What ends is kept without private values.
+        for key, before in ended:
+            private = digested(before)
+            if private is not before:
+                self._connection.execute(
+                    update(layers)
+                    .where(_current(layers, ("model_id", "source", "guessed"), key))
+                    .values(document=canonical_json(private))
+                )
+        self._end(layers, ("model_id", "source", "guessed"), [key for key, _ in ended])
+        self._begin(
+            layers,
+            [
+                {"model_id": uuid, "source": source, "guessed": guessed, "document": canonical_json(after)}
+                for uuid, (source, guessed), _, after in found
+                if after is not None
+            ],
+        )
+
+    def put_sources(self, changed: Sequence[Source]) -> None:
+        """Records the ranks of sources."""
+        self._end(sources, ("name",), [(source.name,) for source in changed])
+        self._begin(sources, [{"name": source.name, "rank": source.rank} for source in changed])
+
+    def forget_before(self, revision: int) -> None:
+        """Removes from the history what ended until a revision."""
+        for table in (layers, model_states, sources):
+            self._connection.execute(delete(table).where(table.c.until_revision <= revision))
+        self._connection.execute(update(head).where(head.c.history_from < revision).values(history_from=revision))
+
+    def forget_layers(self, ids: Collection[UUID]) -> int:
+        """Removes what history has of models, now and before. Returns the number of rows."""
+        count = 0
+        for model_id in ids:
+            count += self._connection.execute(delete(layers).where(layers.c.model_id == str(model_id))).rowcount
+        return count
+
+    def replace_audit_detail(self, revision: int, detail: Mapping[str, Any]) -> None:
+        """Replaces what is recorded of a revision, to erase values from it."""
+        self._connection.execute(update(audit).where(audit.c.revision == revision).values(detail=dict(detail)))
+
+    def _model_row(self, record: Record) -> dict[str, Any]:
+        return record_to_row(record) | {"revision": self._revision}
+
+    def _end(self, table: Table, names: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> None:
+        """Ends the current rows with these keys."""
+        if not keys:
+            return
+        bound = [{f"which_{name}": value for name, value in zip(names, key, strict=True)} for key in keys]
+        current = _current(table, names, [bindparam(f"which_{name}") for name in names])
+        self._connection.execute(update(table).where(current).values(until_revision=self._revision), bound)
+
+    def _begin(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            self._connection.execute(insert(table), [{**row, "from_revision": self._revision} for row in rows])
 
     def _add_again(self, table: Table, row_id: str, values: Mapping[str, Any]) -> None:
         all_values = {**values, "deleted": False, "revision": self._revision}
@@ -202,3 +251,8 @@ class Write(Queries):
         self._connection.execute(
             update(table).where(table.c.id == row_id).values(**blank, deleted=True, revision=self._revision)
         )
+
+
+def _current(table: Table, names: Sequence[str], values: Sequence[Any]) -> ColumnElement[bool]:
+    pairs = zip(names, values, strict=True)
+    return and_(table.c.until_revision.is_(None), *(table.c[name] == value for name, value in pairs))

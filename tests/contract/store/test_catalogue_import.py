@@ -1,26 +1,26 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
+import time
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from modelservice.domain.model import Model
-from modelservice.errors import InvalidValueError
-from modelservice.manage.catalogue_file import InvalidCatalogueError, checked, documented, read_file
+from modelservice.errors import ConfirmationError, InvalidValueError
+from modelservice.manage.catalogue_file import InvalidCatalogueError, read_file
+from modelservice.manage.lookup import ModelRef
 from modelservice.manage.maintenance import migrate
-from modelservice.manage.models import ModelRef, create_model, update_model
+from modelservice.manage.models import create_model, update_models
 from modelservice.manage.organizations import create_organization
-from modelservice.manage.system_catalogue import NotTaken, export_catalogue, import_catalogue, load_documented
+from modelservice.manage.outcome import Shadowed
+from modelservice.manage.system_catalogue import export_catalogue, import_catalogue, load_documented
 from modelservice.store.access import Access
 from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
+from tests.support.catalogues import documented_entries
 from tests.support.models import entry
 
 
@@ -35,10 +35,10 @@ def test_the_documented_catalogue_is_loaded_once(url: str) -> None:
     assert not load_documented(url, "test")
 
     models = stored(url)
-    assert [fields["name"] for fields in documented()] == [model.name for model in models]
+    assert [fields["name"] for fields in documented_entries()] == [model.name for model in models]
     assert list(range(1, 11)) == [model.position for model in models]
     # Written down, so the same in every installation.
-    assert [fields["id"] for fields in documented()] == [str(model.id) for model in models]
+    assert [fields["id"] for fields in documented_entries()] == [str(model.id) for model in models]
 
 
 def test_a_database_with_models_is_left_as_it_is(url: str) -> None:
@@ -49,9 +49,9 @@ def test_a_database_with_models_is_left_as_it_is(url: str) -> None:
 
 
 def test_the_same_file_again_changes_nothing(url: str) -> None:
-    first = import_catalogue(url, "test", documented())
+    first = import_catalogue(url, "test", documented_entries())
     before = stored(url)
-    second = import_catalogue(url, "test", documented())
+    second = import_catalogue(url, "test", documented_entries())
 
     assert (10, 0, 0) == (len(first.added), len(first.changed), len(first.unchanged))
     assert (0, 0, 10) == (len(second.added), len(second.changed), len(second.unchanged))
@@ -62,14 +62,25 @@ def test_a_changed_model_keeps_its_id_its_creation_and_its_place(url: str) -> No
     import_catalogue(url, "test", [entry("a", created=5), entry("b"), entry("c")])
     before = stored(url)
 
-    report = import_catalogue(url, "test", [entry("d"), entry("a", display_name="New"), entry("c")])
+    report = import_catalogue(url, "test", [entry("d"), entry("a", created=5, display_name="New"), entry("c")])
 
-    assert (["d"], {"a": {"display_name": ("a", "New")}}, ["c"]) == (report.added, report.changed, report.unchanged)
+    assert (["d"], {"a": {"display_name": ("a", "New")}}, ["c"]) == ([*report.added], report.changed, report.unchanged)
     after = stored(url)
     assert ["a", "b", "c", "d"] == [model.name for model in after]
     assert (before[0].id, 5, "New") == (after[0].id, after[0].created, after[0].display_name)
     assert after[0].updated > before[0].updated
     assert before[1:] == after[1:3]
+
+
+def test_a_creation_that_is_stated_no_longer_is_the_first_import(url: str) -> None:
+    begin = int(time.time())
+    import_catalogue(url, "test", [entry("a", created=5)])
+
+    report = import_catalogue(url, "test", [entry("a")])
+
+    (model,) = stored(url)
+    assert begin <= model.created <= int(time.time())
+    assert {"a": {"created": (5, model.created)}} == report.changed
 
 
 A_UUID = "550e8400-e29b-41d4-a716-446655440000"
@@ -123,23 +134,33 @@ def test_what_one_source_says_no_more_gets_its_default_and_what_others_say_stays
 
 def test_an_update_outlasts_every_import_and_the_import_names_it(url: str) -> None:
     load_documented(url, "test")
-    update_model(url, "test", ModelRef("gpt-4o"), {"context_window": 9}, prompt_quota=0)
+    update_models(url, "test", [ModelRef("gpt-4o")], {"context_window": 9}, prompt_quota=0)
+    entries = [fields for fields in documented_entries() if fields["name"] == "gpt-4o"]
 
-    report = import_catalogue(url, "test", [fields for fields in documented() if fields["name"] == "gpt-4o"])
+    report = import_catalogue(url, "test", entries)
 
-    assert [NotTaken("gpt-4o", "context_window", 128_000, 9, "update")] == report.not_taken
-    assert ["gpt-4o"] == report.unchanged
+    assert [Shadowed("gpt-4o", "context_window", 128_000, 9, "manual")] == report.shadowed
+    assert ["gpt-4o"] == report.restated
+    assert 9 == next(model for model in stored(url) if model.name == "gpt-4o").context_window
 
 
-def test_the_documented_catalogue_outlasts_other_files(url: str) -> None:
+def test_the_documented_catalogue_outlasts_catalogues_that_others_publish(url: str) -> None:
     load_documented(url, "test")
 
     report = import_catalogue(url, "test", [entry("gpt-4o", context_window=1, description="new")], source="litellm")
 
-    assert {"gpt-4o": {"description": (None, "new")}} == report.changed
-    assert {("display_name", "documented"), ("provider", "documented"), ("context_window", "documented")} == {
-        (item.field, item.source) for item in report.not_taken
-    }
+    assert {} == report.changed
+    fields = ("display_name", "provider", "context_window", "description")
+    assert {(name, "documented") for name in fields} == {(item.field, item.source) for item in report.shadowed}
+
+
+def test_a_file_of_ones_own_outranks_the_documented_catalogue(url: str) -> None:
+    load_documented(url, "test")
+
+    report = import_catalogue(url, "test", [entry("gpt-4o", context_window=1, description="new")], source="c.yaml")
+
+    assert {"display_name", "provider", "context_window", "description"} == report.changed["gpt-4o"].keys()
+    assert [] == report.shadowed
 
 
 def test_prune_removes_what_the_same_source_brought_and_only_that(url: str) -> None:
@@ -149,18 +170,20 @@ def test_prune_removes_what_the_same_source_brought_and_only_that(url: str) -> N
     create_model(url, "test", "acme", "parent", {"display_name": "Child"}, prompt_quota=0)
 
     planned = import_catalogue(url, "test", [entry("kept")], source="one", prune=True, dry_run=True)
+    with pytest.raises(ConfirmationError, match=r"^2 of 4 system models would be removed"):
+        import_catalogue(url, "test", [entry("kept")], source="one", prune=True)
     assert {"mine", "kept", "parent", "other"} == {model.name for model in stored(url)}
-    report = import_catalogue(url, "test", [entry("kept")], source="one", prune=True)
+    report = import_catalogue(url, "test", [entry("kept")], source="one", prune=True, confirmed=True)
 
     assert planned == report
-    assert (["mine"], ["parent"]) == (report.removed, report.disabled)
+    assert (["mine"], {"parent": {"enabled": (True, False)}}) == ([*report.removed], report.disabled)
     assert {"kept": True, "parent": False, "other": True} == {model.name: model.enabled for model in stored(url)}
     again = import_catalogue(url, "test", [entry("kept")], source="one", prune=True)
-    assert ([], [], ["kept"]) == (again.removed, again.disabled, again.unchanged)
+    assert ({}, {}, {"kept", "parent"}) == (again.removed, again.disabled, {*again.unchanged})
 
 
 def test_a_dry_run_changes_nothing(url: str) -> None:
-    report = import_catalogue(url, "test", documented(), dry_run=True)
+    report = import_catalogue(url, "test", documented_entries(), dry_run=True)
 
     assert 10 == len(report.added)
     assert [] == stored(url)
@@ -209,18 +232,18 @@ def test_every_bad_entry_is_named_in_one_run(url: str) -> None:
 def test_export_and_import_round_trip(url: str, tmp_path: Path) -> None:
     load_documented(url, "test")
     import_catalogue(url, "test", [entry("x", metadata={"b": [1, {"ü": None}]}, enabled=False, system_prompt="p\nq")])
-    exported = export_catalogue(url)
+    exported = export_catalogue(url).models
     for name, text in (("c.yaml", yaml.safe_dump({"models": exported})), ("c.json", json.dumps({"models": exported}))):
         file = tmp_path / name
         file.write_text(text, encoding="utf-8")
         other = f"sqlite:///{tmp_path / name}.db"
         migrate(other)
 
-        import_catalogue(other, "test", read_file(file))
+        import_catalogue(other, "test", read_file(file).entries)
 
-        assert exported == export_catalogue(other)
-        same = import_catalogue(url, "test", read_file(file))
-        assert (11, [], {}) == (len(same.unchanged), same.added, same.changed)
+        assert exported == export_catalogue(other).models
+        same = import_catalogue(url, "test", read_file(file).entries, dry_run=True)
+        assert (11, {}, {}) == (len(same.restated), same.added, same.changed)
 
 
 @pytest.mark.parametrize(
@@ -241,39 +264,3 @@ def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, text: str, sentenc
         read_file(file)
     assert str(file) in str(raised.value)
     assert "\n" not in str(raised.value)
-
-
-SCHEMA = json.loads((resources.files("modelservice.manage") / "catalogue.schema.json").read_text())
-numbers = st.integers(-1, 2**32) | st.floats(allow_nan=False) | st.booleans() | st.none() | st.just("5")
-texts = st.none() | st.text(max_size=3) | st.just("x" * 257) | st.integers(0, 3)
-words = st.lists(st.sampled_from(["a", "a-b", "A", "", "a--b"]), max_size=3) | st.none() | st.just("a")
-
-
-@given(
-    st.fixed_dictionaries(
-        {"name": st.sampled_from(["a", "a b", "a/b", ""]), "display_name": texts, "provider": texts},
-        optional={
-            "id": st.sampled_from([A_UUID, A_UUID.upper(), "x", 5, None]),
-            "context_window": numbers,
-            "max_tokens": numbers,
-            "cost_per_1k_tokens": numbers,
-            "capabilities": words,
-            "supports_tools": st.booleans() | st.none() | st.integers(0, 1),
-            "metadata": st.sampled_from([{}, {"a": 1}, [], None, 5]),
-            "permission_id": texts,
-            "nonsense": st.just(1),
-        },
-    )
-)
-def test_the_published_schema_says_what_is_checked(drawn: dict[str, Any]) -> None:
-    # What a schema cannot say: that 5.0 is not how a whole number is written.
-    assume(not any(isinstance(value, float) and value.is_integer() for value in drawn.values()))
-    validator = jsonschema.Draft202012Validator(SCHEMA)
-    try:
-        checked([drawn])
-        accepted = True
-    except InvalidCatalogueError:
-        accepted = False
-
-    assert accepted == validator.is_valid({"models": [drawn]})
-    assert validator.is_valid({"models": documented()})

@@ -16,13 +16,14 @@ from modelservice.manage import database_check
 from modelservice.manage.clients import add_client
 from modelservice.manage.database_check import check_database
 from modelservice.manage.keys import create_key
-from modelservice.manage.models import ModelRef, create_model, delete_model
+from modelservice.manage.lookup import ModelRef
+from modelservice.manage.models import create_model, delete_models
 from modelservice.manage.organizations import create_organization, delete_organization
 from modelservice.manage.system_catalogue import load_documented
 from modelservice.store.access import Access
 from modelservice.store.checking import PROBLEM, WARNING
 from modelservice.store.database import Database
-from tests.support.poison import poison
+from tests.support.poison import member, poison
 
 GONE = "organization_id: refers to a deleted row of organizations"
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -36,7 +37,7 @@ def url(url: str) -> str:
     delete_organization(url, "test", "gone", cascade=False)
     create_model(url, "test", "acme", "gpt-4o", {"name": "own", "display_name": "own"}, prompt_quota=0)
     create_model(url, "test", "acme", "gpt-4o", {"name": "other", "display_name": "other"}, prompt_quota=0)
-    delete_model(url, "test", ModelRef("other", "acme"))
+    delete_models(url, "test", [ModelRef("other", "acme")])
     create_key(url, "test", "acme", scopes={MODELS_READ}, name="key")
     add_client(url, "test", "machine", "acme")
     return url
@@ -65,22 +66,24 @@ def test_a_sound_one_is_counted(url: str) -> None:
     report = check_database(url)
 
     assert ((), True) == (report.findings, report.ok)
-    assert {"models": 10, "organization_models": 2, "organizations": 2, "api_keys": 1, "clients": 1} == {
-        table: count for table, count in report.rows.items() if table not in ("revisions", "audit")
+    assert {"models": 12, "organizations": 2, "api_keys": 1, "clients": 1} == {
+        table: count
+        for table, count in report.rows.items()
+        if table not in ("revisions", "audit", "sources", "layers", "model_states")
     }
 
 
 @pytest.mark.parametrize(
     ("table", "assignment", "where", "reason"),
     [
-        ("models", "metadata = '{'", "name = 'gpt-4o'", "metadata: is invalid"),
-        ("models", "sources = '[]'", "name = 'gpt-4o'", "sources: is invalid"),
-        ("organization_models", "context_window = 0", "name = 'own'", "context_window: is invalid"),
+        ("models", "document = '{'", "name = 'gpt-4o'", "document: is invalid"),
+        ("models", member("metadata", "[]"), "name = 'gpt-4o'", "metadata: is invalid"),
+        ("models", member("context_window", "0"), "name = 'own'", "context_window: is invalid"),
         ("api_keys", "scopes = '{}'", "true", "scopes: is invalid"),
         ("clients", "id = ' '", "true", "id: is invalid"),
         ("organizations", "id = ' '", "id = 'gone'", "id: is invalid"),
         (
-            "organization_models",
+            "models",
             "organization_id = 'gone'",
             "name = 'own'",
             GONE,
@@ -101,7 +104,8 @@ def test_a_row_that_is_wrong_is_named(url: str, table: str, assignment: str, whe
 def test_a_parent_that_is_deleted_is_named(url: str) -> None:
     poison(url, "models", "deleted = true", "name = 'gpt-4o'")
 
-    assert [(PROBLEM, "organization_models", "parent_id: refers to a deleted row of models")] == found(url)
+    reasons = ["parent_id: refers to a deleted row of models", "values: differ from what its sources state"]
+    assert [(PROBLEM, "models", reason) for reason in reasons] == found(url)
 
 
 def test_a_row_of_the_audit_or_the_history_is_named(url: str) -> None:
@@ -128,7 +132,7 @@ def test_an_organizations_model_that_cannot_be_rendered_is_named(url: str, monke
 
     monkeypatch.setattr(database_check, "render_entry", render)
 
-    assert [(PROBLEM, "organization_models", "cannot be rendered (TypeError)")] == found(url)
+    assert [(PROBLEM, "models", "cannot be rendered (TypeError)")] == found(url)
 
 
 def test_a_schema_that_is_another_is_told_apart(url: str) -> None:
@@ -160,15 +164,15 @@ def test_more_than_this_version_knows_is_no_problem(url: str) -> None:
 def test_references_that_sqlite_did_not_hold_are_named(url: str) -> None:
     execute(
         url,
-        "UPDATE organization_models SET parent_id = 'none', organization_id = 'nobody'",
+        "UPDATE models SET parent_id = 'none', organization_id = 'nobody' WHERE organization_id = 'acme'",
         "UPDATE api_keys SET revision = 77",
     )
 
     assert {
-        (PROBLEM, "organization_models", "organization_id: refers to a missing row of organizations"),
-        (PROBLEM, "organization_models", "parent_id: refers to a missing row of models"),
-        (PROBLEM, "organization_models", "foreign_key_check: references to missing rows of models: 2"),
-        (PROBLEM, "organization_models", "foreign_key_check: references to missing rows of organizations: 2"),
+        (PROBLEM, "models", "organization_id: refers to a missing row of organizations"),
+        (PROBLEM, "models", "parent_id: refers to a missing row of models"),
+        (PROBLEM, "models", "foreign_key_check: references to missing rows of models: 2"),
+        (PROBLEM, "models", "foreign_key_check: references to missing rows of organizations: 2"),
         (PROBLEM, "api_keys", "foreign_key_check: references to missing rows of revisions: 1"),
         (PROBLEM, "api_keys", "revision: does not exist"),
     } <= set(found(url))
@@ -202,3 +206,34 @@ def test_one_of_another_version_is_said_so(url: str) -> None:
     ((severity, table, reason),) = found(url)
     assert (PROBLEM, None) == (severity, table)
     assert reason.endswith("has an older schema: run `modelservice migrate`")
+
+
+def test_values_that_differ_from_what_sources_state_are_named(url: str) -> None:
+    poison(url, "models", member("context_window", "5"), "name = 'gpt-4o'")
+
+    assert [(PROBLEM, "models", "values: differ from what its sources state")] == found(url)
+
+
+def test_a_layer_that_is_wrong_is_named(url: str) -> None:
+    execute(url, "UPDATE layers SET document = '[]' WHERE source = 'manual'")
+
+    assert {(PROBLEM, "layers", "document: is invalid")} == set(found(url))
+
+
+def test_a_statement_that_no_command_makes_is_named(url: str) -> None:
+    execute(url, """UPDATE layers SET document = '{"capabilities":7}' WHERE source = 'documented'""")
+
+    assert {(PROBLEM, "models", "values: differ from what its sources state")} == set(found(url))
+
+
+def test_a_source_without_a_rank_has_its_default(url: str) -> None:
+    execute(url, "DELETE FROM sources")
+
+    assert [] == found(url)
+
+
+@on_sqlite
+def test_history_of_a_missing_model_is_named(url: str) -> None:
+    execute(url, "INSERT INTO layers VALUES ('none', 'x', false, 1, NULL, '{}')")
+
+    assert (PROBLEM, "layers", "model_id: refers to a missing row of models") in found(url)

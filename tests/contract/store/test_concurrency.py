@@ -25,7 +25,7 @@ from modelservice.manage.system_catalogue import import_catalogue, load_document
 from modelservice.store.access import Access
 from modelservice.store.changes import Revision, read_changes
 from modelservice.store.database import Database
-from modelservice.store.tables import audit, head, revisions
+from modelservice.store.tables import audit, head, metadata, revisions
 from modelservice.store.writing import write
 from tests.support.harness import wait_until
 from tests.support.models import entry
@@ -262,9 +262,8 @@ def test_a_reader_knows_its_past(url: str) -> None:
 
 def test_two_migrations_at_once_are_one(url: str) -> None:
     with Database(url, Access.CREATE).transaction() as connection:
-        for table in ("clients", "organization_models", "models", "api_keys", "organizations", "audit", "revisions"):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
-        connection.exec_driver_sql("DROP TABLE head")
+        for table in reversed(metadata.sorted_tables):
+            connection.exec_driver_sql(f"DROP TABLE {table.name}")
         connection.exec_driver_sql("DROP TABLE modelservice_schema")
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(migrate, url) for _ in range(4)]:

@@ -13,12 +13,14 @@ from modelservice.errors import ConflictError, InvalidValueError, NotFoundError
 from modelservice.manage.auditing import list_audit
 from modelservice.manage.explain import explain
 from modelservice.manage.keys import create_key, list_keys, revoke_key, rotate_key
-from modelservice.manage.models import ModelRef, create_model, delete_model, list_models, show_model, update_model
+from modelservice.manage.lookup import ModelRef
+from modelservice.manage.models import create_model, delete_models, list_models, show_model, update_models
 from modelservice.manage.organizations import create_organization, delete_organization, list_organizations
 from modelservice.manage.system_catalogue import import_catalogue, load_documented
 from modelservice.store.access import Access
 from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
+from tests.support.databases import holders
 
 QUOTA = 1_000
 
@@ -36,7 +38,7 @@ def create(url: str, organization: str = "acme", parent: str = "gpt-4o", **field
 
 
 def update(url: str, model: str, organization: str | None = None, **fields: Any) -> Model:
-    return update_model(url, "test", ModelRef(model, organization), fields, prompt_quota=QUOTA).model
+    return update_models(url, "test", [ModelRef(model, organization)], fields, prompt_quota=QUOTA).model
 
 
 def revision(url: str) -> int:
@@ -65,7 +67,7 @@ def test_a_name_is_free_for_another_organization_but_not_a_system_models(url: st
     create(url, name="bot")
     create(url, "rival", name="bot")
 
-    with pytest.raises(ConflictError, match="model bot: the organization acme has one of this name"):
+    with pytest.raises(ConflictError, match="model bot: the organization acme has a model of this name"):
         create(url, name="bot")
     with pytest.raises(ConflictError, match="model gpt-4o: a system model has this name"):
         create(url, name="gpt-4o")
@@ -116,8 +118,8 @@ def test_a_child_follows_its_parent(url: str) -> None:
 def test_a_value_can_be_inherited_again(url: str) -> None:
     create(url, name="bot", context_window=5, system_prompt="x")
 
-    ref, inherited = ModelRef("bot", "acme"), ("context_window", "system_prompt")
-    changed = update_model(url, "test", ref, {}, inherited=inherited, prompt_quota=QUOTA).model
+    ref, unset = ModelRef("bot", "acme"), ("context_window", "system_prompt")
+    changed = update_models(url, "test", [ref], {}, unset=unset, prompt_quota=QUOTA).model
 
     assert (128_000, None) == (changed.context_window, changed.system_prompt)
 
@@ -143,6 +145,8 @@ def test_what_is_its_parents_it_cannot_say(url: str, field: str) -> None:
 
 def test_the_same_again_changes_nothing(url: str) -> None:
     create(url, name="bot", context_window=5)
+    # What another source states too, and is stated by a command now: imports cannot change it any longer.
+    update(url, "gpt-4o", display_name="GPT-4 Omni (latest)")
     before = revision(url)
 
     update(url, "bot", "acme", context_window=5, display_name="Bot")
@@ -153,7 +157,7 @@ def test_the_same_again_changes_nothing(url: str) -> None:
 
 def test_a_deleted_model_frees_its_name_and_not_its_uuid(url: str) -> None:
     first = create(url, name="bot")
-    delete_model(url, "test", ModelRef("bot", "acme"))
+    delete_models(url, "test", [ModelRef("bot", "acme")])
 
     with pytest.raises(NotFoundError, match="there is no such model"):
         show_model(url, ModelRef(str(first.id)))
@@ -163,25 +167,35 @@ def test_a_deleted_model_frees_its_name_and_not_its_uuid(url: str) -> None:
         import_catalogue(url, "test", [{"name": "x", "id": str(first.id), "display_name": "X", "provider": "p"}])
 
 
-def test_a_deleted_models_prompt_and_metadata_are_gone_from_the_database(url: str) -> None:
-    create(url, name="bot", system_prompt="a secret recipe", metadata={"deep": "secret"})
-    delete_model(url, "test", ModelRef("bot", "acme"))
+def test_a_deleted_models_prompt_and_metadata_are_gone_from_what_servers_read(url: str) -> None:
+    create(url, name="bot", system_prompt="a secret recipe", metadata={"deep": "hidden"})
+    delete_models(url, "test", [ModelRef("bot", "acme")])
 
     changes = read_changes(Database(url, Access.READ), None)
     assert changes is not None
     assert () == changes.organization_models
     with Database(url, Access.READ).transaction() as connection:
-        rows = connection.exec_driver_sql("SELECT name, metadata, system_prompt FROM organization_models").all()
-    assert [(None, None)] == [tuple(row[1:]) for row in rows]
+        rows = connection.exec_driver_sql("SELECT name, document FROM models WHERE deleted").all()
+    # Its name stays, so that it can be undeleted by name.
+    assert [("bot", "{}")] == [tuple(row) for row in rows]
+
+
+def test_a_deleted_models_prompt_is_gone_from_the_database(url: str) -> None:
+    create(url, name="bot", system_prompt="a secret recipe")
+    assert {"models", "layers"} == holders(url, "a secret recipe")
+
+    delete_models(url, "test", [ModelRef("bot", "acme")])
+
+    assert set() == holders(url, "a secret recipe")
 
 
 def test_a_parent_with_children_stays(url: str) -> None:
     create(url, name="bot")
 
     with pytest.raises(ConflictError, match="model gpt-4o: 1 models of organizations inherit from it"):
-        delete_model(url, "test", ModelRef("gpt-4o"))
-    delete_model(url, "test", ModelRef("bot", "acme"))
-    delete_model(url, "test", ModelRef("gpt-4o"))
+        delete_models(url, "test", [ModelRef("gpt-4o")])
+    delete_models(url, "test", [ModelRef("bot", "acme")])
+    delete_models(url, "test", [ModelRef("gpt-4o")])
     assert "gpt-4o" not in [model.name for model in list_models(url, None)]
 
 
@@ -189,7 +203,7 @@ def test_a_model_is_meant_by_name_or_uuid(url: str) -> None:
     bot = create(url, name="bot")
 
     assert {bot.id} == {
-        show_model(url, ref).model.id
+        show_model(url, ref).id
         for ref in (ModelRef("bot", "acme"), ModelRef(str(bot.id)), ModelRef(str(bot.id).upper(), "acme"))
     }
     for ref in (ModelRef("bot"), ModelRef("bot", "rival"), ModelRef(str(bot.id), "rival"), ModelRef("gpt-4o", "acme")):
@@ -254,7 +268,7 @@ def test_every_write_is_audited_with_before_and_after_and_no_secret(url: str) ->
     key = create_key(url, "test", "acme", scopes={MODELS_READ})
     new = rotate_key(url, "rotator", key.id, overlap=5).new
     revoke_key(url, "revoker", new.id)
-    delete_model(url, "test", ModelRef("bot", "acme"))
+    delete_models(url, "test", [ModelRef("bot", "acme")])
     delete_organization(url, "test", "acme", cascade=True)
 
     rows = list_audit(url, 0)[begin:]
@@ -267,13 +281,19 @@ def test_every_write_is_audited_with_before_and_after_and_no_secret(url: str) ->
         ("test", "models.delete", "acme: bot"),
         ("test", "organizations.delete", "acme"),
     ] == [(row.actor, row.action, row.subject) for row in rows]
-    assert {"context_window": [7, 8]} == rows[1].detail["changed"]
-    assert 15 == rows[0].detail["changed"]["system_prompt"][1]["characters"]
+    (created,), (updated,) = rows[0].detail["models"], rows[1].detail["models"]
+    assert {"context_window": [7, 8]} == updated["fields"]
+    assert 15 == created["fields"]["system_prompt"][1]["characters"]
     text = str(rows)
     assert "recipe" not in text
     assert key.text.split("_")[2] not in text
     assert [] == list_audit(url, 2**40)
     assert list(range(rows[0].revision, rows[-1].revision + 1)) == [row.revision for row in rows]
+
+
+def shadowed(url: str, model: str, organization: str) -> dict[str, tuple[str, ...]]:
+    found = explain(url, model, organization_id=organization, key_id=None)
+    return {row.field: row.shadowed for row in found.fields}
 
 
 def origins(url: str, model: str, organization: str) -> dict[str, tuple[Any, str]]:
@@ -287,14 +307,16 @@ def test_explain_says_where_each_value_comes_from(url: str) -> None:
 
     bot, base = origins(url, "bot", "acme"), origins(url, "gpt-4o", "acme")
 
-    assert (500, "limited by gpt-4o (models update); own is 1000") == bot["context_window"]
-    assert (("soc2",), "own") == bot["compliance"]
-    assert (16_384, "inherited from gpt-4o (catalogue documented)") == bot["max_tokens_per_request"]
-    assert (None, "inherited from gpt-4o (not set)") == bot["description"]
+    assert (500, "limited by gpt-4o (manual)") == bot["context_window"]
+    assert ("manual: 1000",) == shadowed(url, "bot", "acme")["context_window"]
+    assert (("soc2",), "manual") == bot["compliance"]
+    assert (16_384, "inherited from gpt-4o (documented)") == bot["max_tokens_per_request"]
+    assert (None, "inherited from gpt-4o (documented)") == bot["description"]
     assert (True, "derived from capabilities") == bot["supports_vision"]
-    assert ("someone", "models update") == base["provider"]
-    assert (0.03, "catalogue documented") == base["cost_per_1k_tokens"]
-    assert (None, "not set") == base["credit_multiplier"]
+    assert ("someone", "manual") == base["provider"]
+    assert ("documented: 'openai'",) == shadowed(url, "gpt-4o", "acme")["provider"]
+    assert (0.03, "documented") == base["cost_per_1k_tokens"]
+    assert (None, "documented") == base["credit_multiplier"]
     assert ("modelperm-abc123", "given") == base["permission"]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -23,43 +25,45 @@ from modelservice.domain.principal import MODELS_READ
 from modelservice.errors import INVALID_API_KEY, MODEL_NOT_FOUND, Refusal
 from modelservice.manage.clients import add_client
 from modelservice.manage.keys import create_key
-from modelservice.manage.models import ModelRef, create_model, delete_model
+from modelservice.manage.lookup import ModelRef
+from modelservice.manage.models import create_model, delete_models
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.store.access import Access
-from modelservice.store.changes import HELD, read_changes
+from modelservice.store.changes import read_changes
 from modelservice.store.database import Database
 from modelservice.telemetry import make_log
 from tests.support.harness import wait_until
 from tests.support.models import entry
-from tests.support.poison import poison
+from tests.support.poison import member, poison
 
 SECRET = "a secret prompt"  # noqa: S105
 # Of each table, by the name of a case: what a column is set to, and what the reason names. The first on every database.
 DEEP = "{" + '"a":{' * 40 + "}" * 41
 EVERYWHERE = [
-    ("models", "labels that are no list", "capabilities = '\"text\"'", "capabilities"),
-    ("models", "metadata that is no JSON", "metadata = '{'", "metadata"),
-    ("models", "metadata that is too deep", f"metadata = '{DEEP}'", "metadata"),
-    ("models", "a number out of bounds", "context_window = -1", "context_window"),
+    ("models", "labels that are no list", member("capabilities", '"text"'), "capabilities"),
+    ("models", "a document that is no JSON", "document = '{'", "document"),
+    ("models", "a document that is no object", "document = '[]'", "document"),
+    ("models", "a field that does not exist", member("colour", "1"), "document"),
+    ("models", "metadata that is no object", member("metadata", "[]"), "metadata"),
+    ("models", "metadata that is too deep", member("metadata", DEEP), "metadata"),
+    ("models", "a number out of bounds", member("context_window", "-1"), "context_window"),
     ("models", "an impossible name", "name = '..'", "name"),
     ("models", "an impossible position", "position = -1", "position"),
-    ("models", "a number that is too long", f"compliance = '[{'1' * 5000}]'", "compliance"),
-    ("organization_models", "labels that are no list", "capabilities = '{}'", "capabilities"),
-    ("organization_models", "a number out of bounds", "context_window = 0", "context_window"),
-    ("organization_models", "an impossible time", "created = -1", "created"),
+    ("models", "a number that is too long", member("compliance", f"[{'1' * 5000}]"), "document"),
+    ("models", "a number that is none", member("context_window", '"many"'), "context_window"),
+    ("own models", "labels that are no list", member("capabilities", "{}"), "capabilities"),
+    ("own models", "a number out of bounds", member("context_window", "0"), "context_window"),
+    ("own models", "an id that is none", member("system_prompt_id", '"x"'), "system_prompt_id"),
+    ("own models", "an impossible time", "created = -1", "created"),
     ("api_keys", "scopes that are no list", "scopes = '\"models:read\"'", "scopes"),
     ("api_keys", "a scope that does not exist", "scopes = '[\"models:write\"]'", "scopes"),
     ("api_keys", "an expiry before its creation", "expires = 1", "expires"),
 ]
 SQLITE = [
-    ("models", "JSON that is none", "capabilities = '{'", "capabilities"),
-    ("models", "bytes that are no text", "display_name = CAST(x'ff41' AS TEXT)", "display_name"),
+    ("models", "bytes that are no text", "document = CAST(x'ff41' AS TEXT)", "document"),
     ("models", "a position that is no number", "position = 'first'", "position"),
-    ("models", "a number that is none", "context_window = 'many'", "context_window"),
-    ("organization_models", "JSON that is none", "compliance = '['", "compliance"),
-    ("organization_models", "bytes that are no text", "system_prompt = CAST(x'ff41' AS TEXT)", "system_prompt"),
-    ("organization_models", "an id that is none", "system_prompt_id = 'x'", "system_prompt_id"),
+    ("own models", "bytes that are no text", "document = CAST(x'ff41' AS TEXT)", "document"),
     ("api_keys", "JSON that is none", "scopes = '['", "scopes"),
     ("api_keys", "a digest that is a text", "digest = 'abc'", "digest"),
     ("api_keys", "an expiry that is no number", "expires = 'never'", "expires"),
@@ -67,10 +71,15 @@ SQLITE = [
 ]
 WHERE = {
     "models": "name = 'bad'",
-    "organization_models": "name = 'own-bad'",
+    "own models": "name = 'own-bad'",
     "api_keys": "name = 'bad'",
     "clients": "id = 'client-bad'",
 }
+
+
+def table_of(kind: str) -> str:
+    """Returns the table of a kind of row: organizations' models are in that of system models."""
+    return "models" if kind == "own models" else kind
 
 
 @dataclasses.dataclass
@@ -101,7 +110,7 @@ def world(url: str) -> World:
     held = World(url, bad.text, good.text, {}).load()
     ids = {
         "models": str(held.names["bad"].model.id),
-        "organization_models": str(own.id),
+        "own models": str(own.id),
         "api_keys": bad.id,
         "clients": "client-bad",
     }
@@ -123,105 +132,103 @@ def served(world: World, snapshot: Snapshot) -> dict[str, bool]:
     """Returns which of the bad rows are served."""
     return {
         "models": "bad" in listed(snapshot),
-        "organization_models": "own-bad" in listed(snapshot),
+        "own models": "own-bad" in listed(snapshot),
         "api_keys": admitted(snapshot, world.bad_key),
         "clients": "client-bad" in snapshot.clients,
     }
 
 
-def check(world: World, table: str, assignment: str, column: str) -> None:
+def check(world: World, kind: str, assignment: str, column: str) -> None:
     held = world.load()
     assert {True} == set(served(world, held).values())
-    everything = dict.fromkeys(HELD, True)
+    everything = dict.fromkeys(WHERE, True)
 
-    poison(world.url, table, assignment, WHERE[table])
+    poison(world.url, table_of(kind), assignment, WHERE[kind])
 
     followed, fresh = world.load(held), world.load()
     assert dataclasses.replace(followed, listing=fresh.listing, rendered=fresh.rendered) == fresh
     for snapshot in (followed, fresh):
-        assert everything | {table: False} == served(world, snapshot)
+        assert everything | {kind: False} == served(world, snapshot)
         assert {"good", "own-good"} <= listed(snapshot)
         assert admitted(snapshot, world.good_key)
-        assert [(table, world.ids[table])] == list(snapshot.left_out)
-        assert snapshot.left_out[table, world.ids[table]].startswith(f"{column}: ")
+        row = (table_of(kind), world.ids[kind])
+        assert [row] == list(snapshot.left_out)
+        assert snapshot.left_out[row].startswith(f"{column}: ")
 
 
-@pytest.mark.parametrize(("table", "_", "assignment", "column"), EVERYWHERE)
+@pytest.mark.parametrize(("kind", "_", "assignment", "column"), EVERYWHERE)
 def test_a_row_that_cannot_be_read_costs_itself_alone(
-    world: World, table: str, _: str, assignment: str, column: str
+    world: World, kind: str, _: str, assignment: str, column: str
 ) -> None:
-    check(world, table, assignment, column)
+    check(world, kind, assignment, column)
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(("table", "_", "assignment", "column"), SQLITE)
-def test_so_does_one_that_only_sqlite_keeps(world: World, table: str, _: str, assignment: str, column: str) -> None:
-    check(world, table, assignment, column)
+@pytest.mark.parametrize(("kind", "_", "assignment", "column"), SQLITE)
+def test_so_does_one_that_only_sqlite_keeps(world: World, kind: str, _: str, assignment: str, column: str) -> None:
+    check(world, kind, assignment, column)
 
 
-@pytest.mark.parametrize("table", list(HELD))
-def test_a_row_that_is_mended_is_served_again(world: World, table: str) -> None:
-    column, good = {
-        "models": ("display_name", "'bad'"),
-        "organization_models": ("display_name", "'own-bad'"),
-        "api_keys": ("scopes", "'[\"models:read\"]'"),
-        "clients": ("id", "'client-bad'"),
-    }[table]
-    broken = {"api_keys": "'[1]'", "clients": "' '"}.get(table, "''")
-    poison(world.url, table, f"{column} = {broken}", WHERE[table])
+@pytest.mark.parametrize("kind", list(WHERE))
+def test_a_row_that_is_mended_is_served_again(world: World, kind: str) -> None:
+    broken, good = {
+        "models": (member("display_name", '""'), member("display_name", '"bad"')),
+        "own models": (member("display_name", '""'), member("display_name", '"own-bad"')),
+        "api_keys": ("scopes = '[1]'", "scopes = '[\"models:read\"]'"),
+        "clients": ("id = ' '", "id = 'client-bad'"),
+    }[kind]
+    poison(world.url, table_of(kind), broken, WHERE[kind])
     held = world.load()
     assert 1 == len(held.left_out)
 
-    poison(world.url, table, f"{column} = {good}", WHERE[table] if table != "clients" else "id = ' '")
+    poison(world.url, table_of(kind), good, WHERE[kind] if kind != "clients" else "id = ' '")
 
     followed = world.load(held)
     # A client of another id is another client; the row of the old id is not there any more.
-    assert ({} if table != "clients" else held.left_out) == followed.left_out
+    assert ({} if kind != "clients" else held.left_out) == followed.left_out
     assert {True} == set(served(world, followed).values())
     assert {} == world.load().left_out
 
 
 def test_organizations_models_go_and_come_with_their_parent(world: World) -> None:
     held = world.load()
-    poison(world.url, "models", "context_window = -1", "name = 'good'")
+    poison(world.url, "models", member("context_window", "-1"), "name = 'good'")
 
     for without in (world.load(held), world.load()):
         assert {"bad"} == listed(without)
         with pytest.raises(Refusal) as raised:
             without.get("own-good", Viewer("acme"))
         assert MODEL_NOT_FOUND == raised.value.kind
-        assert {"models": 1, "organization_models": 2} == {
-            table: len([row for row in without.left_out if row[0] == table]) for table in HELD[:2]
-        }
+        # The system model, and the two that inherit from it.
+        assert ["models"] * 3 == [table for table, _ in without.left_out]
         chosen = without.choose(pb.ListModelsRequest(page_size=10), Viewer("acme"))
         assert ["bad"] == [one.model.name for one in chosen.entries]
 
-        poison(world.url, "models", "context_window = 5", "name = 'good'")
+        poison(world.url, "models", member("context_window", "5"), "name = 'good'")
         after = world.load(without)
         assert ({}, {"good", "bad", "own-good", "own-bad"}) == (after.left_out, listed(after))
-        poison(world.url, "models", "context_window = -1", "name = 'good'")
+        poison(world.url, "models", member("context_window", "-1"), "name = 'good'")
 
 
 def test_a_row_that_is_deleted_is_not_left_out_any_more(world: World) -> None:
-    poison(world.url, "organization_models", "context_window = 0", WHERE["organization_models"])
+    poison(world.url, "models", member("context_window", "0"), WHERE["own models"])
     held = world.load()
     assert held.left_out
 
-    poison(world.url, "organization_models", "deleted = true", WHERE["organization_models"])
+    poison(world.url, "models", "deleted = true", WHERE["own models"])
 
     assert {} == world.load(held).left_out == world.load().left_out
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_deleted_row_may_hold_anything(world: World) -> None:
-    delete_model(world.url, "test", ModelRef("bad"))
+    delete_models(world.url, "test", [ModelRef("bad")])
     held = world.load()
-    poison(
-        world.url,
-        "models",
-        "id = 'none', capabilities = '{', name = CAST(x'ff' AS TEXT)",
-        f"id = '{world.ids['models']}'",
-    )
+    bad = f"id = '{world.ids['models']}'"
+    poison(world.url, "models", "document = '{', name = CAST(x'ff' AS TEXT)", bad)
+    # History refers to it, as no command would let it: without the check of references.
+    with closing(sqlite3.connect(world.url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+        connection.execute(f"UPDATE models SET id = 'none' WHERE {bad}")  # noqa: S608  (a test's own id)
 
     assert {} == world.load(held).left_out == world.load().left_out
 
@@ -239,7 +246,7 @@ def test_an_id_that_cannot_be_read_costs_no_other_row(world: World) -> None:
 def test_many_that_are_bad_among_many_are_the_ones_left_out(url: str) -> None:
     import_catalogue(url, "test", [entry(f"m-{number}") for number in range(230)])
     is_sqlite = url.startswith("sqlite")
-    bad = "capabilities = '{'" if is_sqlite else f"capabilities = '[{'1' * 5000}]'"
+    bad = "document = CAST(x'ff' AS TEXT)" if is_sqlite else "document = '{'"
     poison(url, "models", bad, "substr(name, length(name), 1) = '7'")
 
     changes = read_changes(Database(url, Access.READ), None)
@@ -252,7 +259,7 @@ def test_many_that_are_bad_among_many_are_the_ones_left_out(url: str) -> None:
 def test_a_model_that_cannot_be_rendered_costs_itself_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     held = world.load()
     monkeypatch.setattr(snapshot_module, "render_entry", failing_for("bad"))
-    poison(world.url, "models", "display_name = 'new'", "true")
+    poison(world.url, "models", member("display_name", '"new"'), "true")
 
     for snapshot in (world.load(held), world.load()):
         assert {"good", "own-good", "own-bad"} == listed(snapshot)
@@ -266,11 +273,11 @@ def test_an_organizations_model_that_cannot_be_rendered_costs_itself_alone(
     monkeypatch.setattr(snapshot_module, "render_entry", failing_for("own-bad"))
 
     assert {"good", "bad", "own-good"} == listed(snapshot)
-    assert [("organization_models", world.ids["organization_models"])] == list(snapshot.left_out)
+    assert [("models", world.ids["own models"])] == list(snapshot.left_out)
     # It is tried again when it has changed.
     monkeypatch.undo()
     assert {"good", "bad", "own-good"} == listed(snapshot)
-    poison(world.url, "organization_models", "display_name = 'new'", "name = 'own-bad'")
+    poison(world.url, "models", member("display_name", '"new"'), "name = 'own-bad'")
     after = world.load(snapshot)
     assert ({"good", "bad", "own-good", "own-bad"}, {}) == (listed(after), after.left_out)
 
@@ -290,13 +297,13 @@ def test_each_row_is_named_once_and_counted_and_no_value_is_said(world: World) -
     catalogue.start(lambda: None)
     try:
         wait_until(lambda: catalogue.snapshot, "it is loaded")
-        poison(world.url, "models", "description = system_prompt, context_window = -77", "name = 'bad'")
+        poison(world.url, "models", member("context_window", "-77"), "name = 'bad'")
         wait_until(lambda: catalogue.left_out["models"] == 1, "the row is left out")
-        poison(world.url, "models", "display_name = 'again'", "name = 'bad'")
+        poison(world.url, "models", member("display_name", '"again"'), "name = 'bad'")
         create_organization(world.url, "test", "other")
         newest = world.load().revision.number
         wait_until(lambda: catalogue.snapshot and catalogue.snapshot.revision.number == newest, "it is up to date")
-        poison(world.url, "models", "context_window = 1", "name = 'bad'")
+        poison(world.url, "models", member("context_window", "1"), "name = 'bad'")
         wait_until(lambda: catalogue.left_out["models"] == 0, "it is served again")
         wait_until(lambda: "rows are no longer left out" in lines.getvalue(), "it is said")
     finally:
@@ -313,7 +320,7 @@ def test_each_row_is_named_once_and_counted_and_no_value_is_said(world: World) -
 
 def test_a_thousand_bad_rows_are_not_a_thousand_lines(url: str) -> None:
     import_catalogue(url, "test", [entry(f"m-{number}") for number in range(1_000)])
-    poison(url, "models", "context_window = -1", "true")
+    poison(url, "models", member("context_window", "-1"), "true")
     lines = io.StringIO()
     catalogue = Catalogue(partial(read_changes, Database(url, Access.READ)), 0.01, make_log(lines, "info"))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
+from modelservice.manage.catalogue_file import GUESSES, Entry
 from modelservice.manage.importing.account import Conversion, Finding
 from modelservice.manage.importing.reading import GUESSED, LEFT_OUT
-from modelservice.manage.system_catalogue import ImportReport
+from modelservice.manage.outcome import Outcome
 
 # Fields that an imported catalogue may state, in the order of the table.
 _FIELDS: Final = (
@@ -32,9 +34,11 @@ class Summary:
 
     Attributes:
         counts: How many entries the file has, and what became of them: `entries` is the sum of `not_selected`,
-            `left_out`, `added`, `changed` and `unchanged`. Then models `removed` and `disabled`, `values_not_taken`.
+            `left_out`, `added`, `changed`, `restored` and `unchanged`. Then what became of models that the file no
+            longer states: `removed`, `disabled`, or `withdrawn` if other sources state them; and `values_shadowed`.
         providers: What became of each provider's entries.
-        fields: How many of the imported entries state each field, for how many it is guessed, for how many unknown.
+        fields: How many of the imported entries state each field, for how many it is at least partly guessed, for how
+            many unknown.
         reasons: Why something was left out, guessed or is unknown; for how many entries, with examples.
         findings: The same for each entry.
     """
@@ -46,65 +50,73 @@ class Summary:
     findings: list[Finding]
 
 
-def summary(conversion: Conversion, report: ImportReport) -> Summary:
+def summary(conversion: Conversion, outcome: Outcome) -> Summary:
     """Returns the summary of an import.
 
     Args:
         conversion: What was made of the file.
-        report: What the catalogue made of that.
+        outcome: What the catalogue made of that.
     """
     provider_of = {entry["name"]: entry["provider"] for entry in conversion.entries}
     held = [
         Finding(name, provider_of[name], LEFT_OUT, "", "an organization has a model of its name", organization_id)
-        for name, organization_id in report.held.items()
+        for name, organization_id in outcome.held.items()
     ]
     findings = [*conversion.findings, *held]
-    entries = [entry for entry in conversion.entries if entry["name"] not in report.held]
+    fates = {
+        "added": outcome.added.keys(),
+        "changed": outcome.changed.keys(),
+        "restored": outcome.restored.keys(),
+        # No value changes: what the file states may have changed, or the model may be deleted.
+        "unchanged": {*outcome.restated, *outcome.unchanged, *outcome.deleted},
+    }
     counts = {
         "entries": conversion.total,
         "not_selected": conversion.not_selected,
         "left_out": sum(not finding.field for finding in findings),
-        "added": len(report.added),
-        "changed": len(report.changed),
-        "unchanged": len(report.unchanged),
-        "removed": len(report.removed),
-        "disabled": len(report.disabled),
-        "values_not_taken": len(report.not_taken),
+        # With pruning, what happens to models that are not in the file is in the outcome, too.
+        **{what: len(names & provider_of.keys()) for what, names in fates.items()},
+        "removed": len(outcome.removed),
+        "disabled": len(outcome.disabled),
+        "withdrawn": sum(len(names - provider_of.keys()) for names in fates.values()),
+        "values_shadowed": len(outcome.shadowed),
     }
+    entries = [entry for entry in conversion.entries if entry["name"] not in outcome.held]
     return Summary(
         counts,
-        _providers(provider_of, findings, report),
-        [_field(name, entries, findings) for name in _FIELDS],
+        _providers(provider_of, findings, fates),
+        [_field(name, entries) for name in _FIELDS],
         _reasons(findings),
         findings,
     )
 
 
-def _providers(provider_of: dict[str, str], findings: list[Finding], report: ImportReport) -> list[dict[str, Any]]:
+def _providers(
+    provider_of: Mapping[str, str], findings: Iterable[Finding], fates: Mapping[str, AbstractSet[str]]
+) -> list[dict[str, Any]]:
     tables: dict[str, Counter[str]] = defaultdict(Counter)
-    for what, names in (("added", report.added), ("changed", report.changed), ("unchanged", report.unchanged)):
-        for name in names:
+    for what, names in fates.items():
+        for name in names & provider_of.keys():
             tables[provider_of[name]][what] += 1
     for finding in findings:
         if not finding.field:
             tables[finding.provider]["left_out"] += 1
     rows = [
         {"provider": shortened(provider), "entries": table.total()}
-        | {what: table[what] for what in ("added", "changed", "unchanged", "left_out")}
+        | {what: table[what] for what in (*fates, "left_out")}
         for provider, table in tables.items()
     ]
     return sorted(rows, key=lambda row: (-row["entries"], row["provider"]))
 
 
-def _field(name: str, entries: list[dict[str, Any]], findings: Iterable[Finding]) -> dict[str, Any]:
-    guessing = {finding.model for finding in findings if (finding.what, finding.field) == (GUESSED, name)}
-    there = [entry["name"] for entry in entries if name in entry]
-    guessed = sum(model in guessing for model in there)
+def _field(name: str, entries: Sequence[Entry]) -> dict[str, Any]:
+    guessed = [name in entry.get(GUESSES, {}) for entry in entries]
+    stated = [name in entry and not partly for entry, partly in zip(entries, guessed, strict=True)]
     return {
         "field": name,
-        "stated": len(there) - guessed,
-        "guessed": guessed,
-        "unknown": len(entries) - len(there),
+        "stated": sum(stated),
+        "guessed": sum(guessed),
+        "unknown": len(entries) - sum(stated) - sum(guessed),
     }
 
 
