@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from modelservice.manage.catalogue_file import InvalidCatalogueError, checked
+from modelservice.manage.catalogue_file import GUESSES, InvalidCatalogueError, checked
 from modelservice.manage.importing.account import Conversion, Selection
 from modelservice.manage.importing.formats import read
 from modelservice.manage.importing.reading import GUESSED, LEFT_OUT, UNKNOWN
 from modelservice.manage.importing.summary import summary
 from modelservice.manage.models import create_model
 from modelservice.manage.organizations import create_organization
-from modelservice.manage.system_catalogue import ImportReport, import_catalogue, load_documented
+from modelservice.manage.outcome import Outcome, Shadowed
+from modelservice.manage.system_catalogue import import_catalogue, load_documented
 from tests.support.catalogues import WHOLE_FILES, litellm_content, litellm_file, whole_file
 
 GOOD = {"litellm_provider": "acme", "mode": "chat"}
@@ -30,7 +31,7 @@ def litellm(tmp_path: Path) -> Converted:
     def converted(content: dict[str, Any] | str, **selection: tuple[str, ...]) -> Conversion:
         done = read(litellm_file(tmp_path, content), "litellm", Selection(**selection))
         # Whatever was read can be imported.
-        checked(done.entries)
+        checked(done.entries, guesses=True)
         return done
 
     return converted
@@ -73,11 +74,11 @@ def test_what_litellm_states_is_taken(litellm: Converted) -> None:
         {
             "name": "openai/gpt-9@2026",
             "provider": "openai",
-            "display_name": "openai/gpt-9@2026",
+            "guesses": {"display_name": "openai/gpt-9@2026"},
             "context_window": 10_485_760,
             "max_tokens_per_request": 1_000_000,
             "cost_per_1k_tokens": 0.0006,
-            "capabilities": ["text-generation", "reasoning", "multimodal"],
+            "capabilities": {"has": ["text-generation", "reasoning", "multimodal"]},
             "supports_tools": True,
             "supports_streaming": False,
             "metadata": {
@@ -96,7 +97,7 @@ def test_what_litellm_states_is_taken(litellm: Converted) -> None:
 def test_what_litellm_does_not_state_is_not_invented(litellm: Converted) -> None:
     (entry,) = litellm({"m": {"litellm_provider": "acme"}}).entries
 
-    assert {"name": "m", "provider": "acme", "display_name": "m"} == entry
+    assert {"name": "m", "provider": "acme", "guesses": {"display_name": "m"}} == entry
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,9 @@ def test_no_limit_is_made_of_another(
     done = litellm({"m": GOOD | stated})
     (entry,) = done.entries
 
-    assert (window, limit) == (entry.get("context_window"), entry.get("max_tokens_per_request"))
+    part = entry[GUESSES] if guessed else entry
+    assert (window, limit) == (entry.get("context_window"), part.get("max_tokens_per_request"))
+    assert {"display_name", *(["max_tokens_per_request"] if guessed else [])} == entry[GUESSES].keys()
     assert "max_tokens" not in entry
     assert guessed == any(what == GUESSED for what, _ in of(done, "max_tokens_per_request"))
 
@@ -161,7 +164,30 @@ def test_no_limit_is_made_of_another(
 def test_a_mode_is_a_capability(litellm: Converted, mode: str, capabilities: list[str]) -> None:
     (entry,) = litellm({"m": GOOD | {"mode": mode}}).entries
 
-    assert (capabilities, mode) == (entry["capabilities"], entry["metadata"]["mode"])
+    assert ({"has": capabilities}, mode) == (entry["capabilities"], entry["metadata"]["mode"])
+
+
+@pytest.mark.parametrize(
+    ("said", "capabilities"),
+    [
+        ({}, None),
+        ({"supports_vision": None}, None),
+        ({"supports_vision": "no"}, None),
+        ({"supports_vision": False}, {"lacks": ["multimodal"]}),
+        ({"supports_reasoning": False, "supports_vision": False}, {"lacks": ["reasoning", "multimodal"]}),
+        ({"supports_reasoning": True, "supports_vision": False}, {"has": ["reasoning"], "lacks": ["multimodal"]}),
+        ({"mode": "chat", "supports_reasoning": False}, {"has": ["text-generation"], "lacks": ["reasoning"]}),
+        # A mode by the name of a capability.
+        ({"mode": "multimodal", "supports_vision": False}, {"has": ["multimodal"]}),
+        ({"mode": "multimodal", "supports_vision": True}, {"has": ["multimodal"]}),
+    ],
+)
+def test_false_states_absence_and_silence_states_nothing(
+    litellm: Converted, said: dict[str, Any], capabilities: dict[str, list[str]] | None
+) -> None:
+    (entry,) = litellm({"m": {"litellm_provider": "acme", **said}}).entries
+
+    assert capabilities == entry.get("capabilities")
 
 
 @pytest.mark.parametrize(
@@ -331,8 +357,8 @@ def test_a_selection_of_nothing_is_an_error(
     assert f"{tmp_path / 'litellm.json'}: {line}" == str(caught.value)
 
 
-def imported(url: str, conversion: Conversion, source: str = "litellm", **options: bool) -> ImportReport:
-    return import_catalogue(url, "test", conversion.entries, source=source, leave_held=True, **options)
+def imported(url: str, conversion: Conversion, source: str = "litellm", **options: bool) -> Outcome:
+    return import_catalogue(url, "test", conversion.entries, source=source, guesses=True, leave_held=True, **options)
 
 
 def test_every_entry_is_accounted_for(url: str, litellm: Converted) -> None:
@@ -343,8 +369,9 @@ def test_every_entry_is_accounted_for(url: str, litellm: Converted) -> None:
     made = summary(done, imported(url, done))
 
     counts = made.counts
-    parts = ("not_selected", "left_out", "added", "changed", "unchanged")
-    assert (400, 6, 4, 390) == tuple(counts[name] for name in ("entries", "left_out", "changed", "added"))
+    parts = ("not_selected", "left_out", "added", "changed", "restored", "unchanged")
+    # The documented catalogue states everything about its four models that the file has, too.
+    assert (400, 6, 390, 0, 4) == tuple(counts[name] for name in ("entries", *parts[1:4], "unchanged"))
     assert len(content) == counts["entries"] == sum(counts[name] for name in parts)
     assert 400 == sum(row["entries"] for row in made.providers)
     for row in made.fields:
@@ -364,10 +391,62 @@ def test_importing_again_changes_nothing(url: str, litellm: Converted) -> None:
 
     again = imported(url, done, prune=True)
 
-    assert (194, [], {}, []) == (len(again.unchanged), again.added, again.changed, again.removed)
-    assert first.not_taken == again.not_taken
-    assert {"gpt-3.5-turbo", "gpt-4-turbo", "gpt-4o", "gpt-4o-mini"} == {item.model for item in again.not_taken}
-    assert {"documented"} == {item.source for item in again.not_taken}
+    assert again.is_empty
+    assert 194 == len(again.unchanged)
+    assert first.shadowed == again.shadowed
+    assert {"gpt-3.5-turbo", "gpt-4-turbo", "gpt-4o", "gpt-4o-mini"} == {item.model for item in again.shadowed}
+    assert {"documented"} == {item.source for item in again.shadowed}
+    # A guess is no statement that another source could shadow.
+    assert "display_name" not in {item.field for item in again.shadowed}
+
+
+def test_each_entry_is_counted_once_whatever_becomes_of_it(litellm: Converted) -> None:
+    fates = ("new", "other", "back", "same", "said", "gone", "held")
+    done = litellm(dict.fromkeys(fates, GOOD) | {"a b": GOOD})
+    outcome = Outcome(
+        added={"new": {}},
+        # With pruning: a value that only another source states now.
+        changed={"other": {}, "not in the file": {}},
+        restored={"back": {}},
+        removed={"pruned": {}},
+        disabled={"parent": {}},
+        restated=["said", "gone", "nor this"],
+        unchanged=["same"],
+        # An administrator deleted it.
+        deleted=["gone"],
+        shadowed=[Shadowed("said", "provider", "acme", "globex", "manual")],
+        held={"held": "org"},
+    )
+
+    made = summary(done, outcome)
+
+    assert {
+        "entries": 8,
+        "not_selected": 0,
+        "left_out": 2,
+        "added": 1,
+        "changed": 1,
+        "restored": 1,
+        "unchanged": 3,
+        "removed": 1,
+        "disabled": 1,
+        "withdrawn": 2,
+        "values_shadowed": 1,
+    } == made.counts
+    assert [
+        {"provider": "acme", "entries": 8, "added": 1, "changed": 1, "restored": 1, "unchanged": 3, "left_out": 2}
+    ] == made.providers
+
+
+def test_a_value_counts_as_stated_only_if_none_of_it_is_guessed(litellm: Converted) -> None:
+    content = {"m": GOOD | {"max_output_tokens": 5}, "n": GOOD | {"max_tokens": 7}, "o": GOOD}
+
+    made = summary(litellm(content), Outcome())
+
+    fields = {row.pop("field"): row for row in made.fields}
+    assert {"stated": 1, "guessed": 1, "unknown": 1} == fields["max_tokens_per_request"]
+    assert {"stated": 0, "guessed": 3, "unknown": 0} == fields["display_name"]
+    assert {"stated": 3, "guessed": 0, "unknown": 0} == fields["capabilities"]
 
 
 def test_a_name_that_an_organization_has_is_left_out_alone(url: str, litellm: Converted) -> None:
@@ -383,7 +462,7 @@ def test_a_name_that_an_organization_has_is_left_out_alone(url: str, litellm: Co
         item.reason for item in made.findings if item.what == LEFT_OUT
     ]
     with pytest.raises(InvalidCatalogueError, match="the organization acme has a model of this name"):
-        import_catalogue(url, "test", done.entries)
+        import_catalogue(url, "test", done.entries, guesses=True)
 
 
 @pytest.mark.parametrize("which", WHOLE_FILES)
@@ -402,4 +481,6 @@ def test_what_a_whole_file_does_not_state_is_unknown(tmp_path: Path, which: str)
         entry["name"] for entry in done.entries if "context_window" not in entry
     ]
     never = {"compliance", "encryption_supported", "pii_redaction_supported", "max_tokens", "credit_multiplier"}
-    assert [] == [entry for entry in done.entries if entry.keys() & never]
+    assert [] == [entry for entry in done.entries if (entry.keys() | entry[GUESSES].keys()) & never]
+    # What it states and what is guessed are apart.
+    assert [] == [entry for entry in done.entries if entry.keys() & entry[GUESSES].keys()]

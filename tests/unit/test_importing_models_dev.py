@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelservice.manage.catalogue_file import InvalidCatalogueError, checked
+from modelservice.manage.catalogue_file import GUESSES, InvalidCatalogueError, checked
 from modelservice.manage.importing.account import Conversion, Selection
 from modelservice.manage.importing.formats import read
 from modelservice.manage.importing.reading import GUESSED, LEFT_OUT, UNKNOWN
@@ -27,14 +27,15 @@ MODEL = {
     "cost": {"input": 1.1, "output": 3.3, "cache_read": 0.1},
     "status": "beta",
 }
-ENTRY = {
+ENTRY: dict[str, Any] = {
     "name": "openai/gpt-9",
     "provider": "openai",
     "display_name": "GPT-9",
     "context_window": 400_000,
     "max_tokens_per_request": 128_000,
     "cost_per_1k_tokens": 0.0033,
-    "capabilities": ["text-generation", "reasoning", "multimodal"],
+    "capabilities": {"has": ["reasoning", "multimodal"]},
+    "guesses": {"capabilities": {"has": ["text-generation"]}},
     "supports_tools": True,
     "metadata": {
         "input_cost_per_1m_tokens": 1.1,
@@ -53,7 +54,7 @@ def converted(folder: Path, content: dict[str, Any]) -> Conversion:
     file = folder / "api.json"
     file.write_text(json.dumps(content))
     done = read(file, "models.dev", Selection())
-    checked(done.entries)
+    checked(done.entries, guesses=True)
     return done
 
 
@@ -75,29 +76,47 @@ def test_what_models_dev_states_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "capabilities"),
+    ("model", "guessed", "stated"),
     [
-        ({"modalities": {"input": ["text"], "output": ["image", "text"]}}, ["image-generation", "text-generation"]),
-        ({"modalities": {"input": ["audio"], "output": ["text"]}}, None),
-        ({"modalities": {"input": ["text"], "output": ["text"]}, "family": "text-embedding"}, ["embedding"]),
-        ({"modalities": {"input": ["image"], "output": ["video"]}}, ["video-generation", "multimodal"]),
-        ({"modalities": "text", "reasoning": True}, ["reasoning"]),
-        ({"modalities": {"input": ["text", "text"], "output": ["text"]}}, None),
-        ({}, None),
+        (
+            {"modalities": {"input": ["text"], "output": ["image", "text"]}},
+            ["image-generation", "text-generation"],
+            {"lacks": ["multimodal"]},
+        ),
+        ({"modalities": {"input": ["audio"], "output": ["text"]}}, None, {"lacks": ["multimodal"]}),
+        (
+            {"modalities": {"input": ["text"], "output": ["text"]}, "family": "text-embedding"},
+            ["embedding"],
+            {"lacks": ["multimodal"]},
+        ),
+        (
+            {"modalities": {"input": ["image"], "output": ["video"]}, "reasoning": False},
+            ["video-generation"],
+            {"has": ["multimodal"], "lacks": ["reasoning"]},
+        ),
+        ({"modalities": {"input": [], "output": ["text"]}}, None, {"lacks": ["multimodal"]}),
+        ({"modalities": {"output": ["image"]}}, ["image-generation"], None),
+        ({"modalities": {"input": None}, "reasoning": None}, None, None),
+        ({"modalities": "text", "reasoning": True}, None, {"has": ["reasoning"]}),
+        # Unusable, so silent.
+        ({"modalities": {"input": ["text", "text"], "output": ["text"]}}, None, None),
+        ({"reasoning": "no"}, None, None),
+        ({}, None, None),
     ],
 )
-def test_capabilities_come_of_what_goes_in_and_out(
-    tmp_path: Path, model: dict[str, Any], capabilities: list[str] | None
+def test_what_goes_in_is_stated_and_what_for_is_guessed(
+    tmp_path: Path, model: dict[str, Any], guessed: list[str] | None, stated: dict[str, list[str]] | None
 ) -> None:
-    (entry,) = converted(tmp_path, {"p": {"models": {"m": model}}}).entries
+    (entry,) = converted(tmp_path, {"p": {"models": {"m": {"name": "M", **model}}}}).entries
 
-    assert capabilities == entry.get("capabilities")
+    assert stated == entry.get("capabilities")
+    assert ({"capabilities": {"has": guessed}} if guessed else {}) == entry.get(GUESSES, {})
 
 
 def test_what_models_dev_does_not_state_is_not_invented(tmp_path: Path) -> None:
     done = converted(tmp_path, {"p": {"models": {"m": {"limit": {"context": 0, "output": 0}}}}})
 
-    assert [{"name": "p/m", "provider": "p", "display_name": "p/m"}] == done.entries
+    assert [{"name": "p/m", "provider": "p", "guesses": {"display_name": "p/m"}}] == done.entries
     assert {(GUESSED, "display_name"), (UNKNOWN, "context_window"), (UNKNOWN, "cost_per_1k_tokens")} == {
         (item.what, item.field) for item in done.findings
     }
@@ -129,7 +148,8 @@ def test_wrong_values_are_left_out_alone(tmp_path: Path) -> None:
 
     (entry,) = done.entries
     assert ENTRY["capabilities"] == entry.pop("capabilities")
-    assert {"name": "openai/gpt-9", "provider": "openai", "display_name": "openai/gpt-9"} == entry
+    assert {"display_name": "openai/gpt-9", **ENTRY[GUESSES]} == entry.pop(GUESSES)
+    assert {"name": "openai/gpt-9", "provider": "openai"} == entry
     assert {"name", "limit.context", "limit.output", "cost", "tool_call", "provider.doc", "status"} == {
         item.reason.split()[0] for item in done.findings if item.what == LEFT_OUT
     }

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from modelservice.domain.fields import BY_NAME
+from modelservice.domain.layers import HAS, LACKS
 from modelservice.domain.values import NAME_RULE, check_line, is_model_name
 from modelservice.errors import InvalidValueError
-from modelservice.manage.catalogue_file import Entry
-from modelservice.manage.importing.reading import LEFT_OUT, Reader
+from modelservice.manage.catalogue_file import GUESSES, Entry
+from modelservice.manage.importing.reading import GUESSED, LEFT_OUT, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Conversion:
     """A converted file. `total` is `entries`, those left out, and `not_selected` together.
 
     Attributes:
-        entries: What can be imported, in the file's order.
+        entries: What can be imported, in the file's order: what the file states and, in the member `GUESSES`, what
+            was guessed.
         total: How many entries the file has.
         not_selected: How many of them the selection leaves out.
         findings: What was left out, guessed or is unknown.
@@ -129,6 +131,21 @@ def converted(found: Iterable[Found], selection: Selection, convert: Convert) ->
         done.entries.append(entry)
         done.without_place.update(reader.unread())
     return done
+
+
+def guess(entry: Entry, reader: Reader, name: str, value: object, reason: str) -> None:
+    """Adds to an entry a value that the file does not state, and notes why it may be so."""
+    reader.note(GUESSED, name, reason)
+    entry.setdefault(GUESSES, {})[name] = value
+
+
+def state_labels(entry: Entry, name: str, has: Sequence[str], lacks: Sequence[str]) -> None:
+    """Adds to an entry the labels that the file states true and false, if there are any."""
+    # LiteLLM's mode can be the same word as a flag.
+    absent = [label for label in lacks if label not in has]
+    stated = {key: labels for key, labels in ((HAS, list(has)), (LACKS, absent)) if labels}
+    if stated:
+        entry[name] = stated
 
 
 def _refusal(item: Found, names: Collection[str]) -> str | None:

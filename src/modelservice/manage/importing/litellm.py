@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from modelservice.manage.catalogue_file import Entry
-from modelservice.manage.importing.account import Found
+from modelservice.manage.importing.account import Found, guess, state_labels
 from modelservice.manage.importing.pricing import take_prices
-from modelservice.manage.importing.reading import AGAIN, GUESSED, UNKNOWN, Reader, members, read_object
+from modelservice.manage.importing.reading import AGAIN, UNKNOWN, Reader, members, read_object
 
 _PROVIDER: Final = "litellm_provider"
 _SAMPLE: Final = "sample_spec"
@@ -33,24 +33,25 @@ def find(path: Path) -> list[Found]:
 
 
 def convert(entry: Entry, reader: Reader) -> None:
-    """Adds to an entry what the file's entry says."""
+    """Adds to an entry what the file's entry states, and apart what it lets us guess."""
     reader.pass_over(_PROVIDER)
-    entry["display_name"] = entry["name"]
-    reader.note(GUESSED, "display_name", "missing: the id is used")
+    guess(entry, reader, "display_name", entry["name"], "missing: the id is used")
     _limits(entry, reader)
     metadata: dict[str, object] = {
         **take_prices(entry, reader, "input_cost_per_token", "output_cost_per_token", _PER_1K)
     }
     mode = reader.word("mode", "capabilities")
-    capabilities = []
+    has, lacks = [], []
     if mode:
-        capabilities.append("text-generation" if mode in _TEXT_MODES else mode.replace("_", "-"))
+        has.append("text-generation" if mode in _TEXT_MODES else mode.replace("_", "-"))
         metadata["mode"] = mode
     for key, capability in (("supports_reasoning", "reasoning"), ("supports_vision", "multimodal")):
-        if reader.flag(key, "capabilities") and capability not in capabilities:
-            capabilities.append(capability)
-    if capabilities:
-        entry["capabilities"] = capabilities
+        stated = reader.flag(key, "capabilities")
+        if stated is False:
+            lacks.append(capability)
+        elif stated and capability not in has:
+            has.append(capability)
+    state_labels(entry, "capabilities", has, lacks)
     for name, key in _FLAGS.items():
         stated = reader.flag(key, name)
         if stated is not None:
@@ -81,10 +82,8 @@ def _limits(entry: Entry, reader: Reader) -> None:
         reader.note(UNKNOWN, "context_window", "no max_input_tokens, or zero")
     limit = reader.number("max_output_tokens", "max_tokens_per_request")
     older = reader.number("max_tokens", "max_tokens_per_request")
-    # The older field repeats the output limit or, where there is none, the input limit.
-    if not reader.states("max_output_tokens") and not reader.lost("max_input_tokens") and older != window:
-        limit = older
-        if limit:
-            reader.note(GUESSED, "max_tokens_per_request", "no max_output_tokens: the older max_tokens")
     if limit:
         entry["max_tokens_per_request"] = limit
+    # The older field repeats the output limit or, where there is none, the input limit.
+    elif not reader.states("max_output_tokens") and not reader.lost("max_input_tokens") and older and older != window:
+        guess(entry, reader, "max_tokens_per_request", older, "no max_output_tokens: the older max_tokens")

@@ -11,13 +11,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from modelservice.domain.layers import HAS
 from modelservice.manage.catalogue_file import Entry
-from modelservice.manage.importing.account import Found
+from modelservice.manage.importing.account import Found, guess, state_labels
 from modelservice.manage.importing.models_dev_checkout import Unreadable, read_checkout
 from modelservice.manage.importing.pricing import take_prices
 from modelservice.manage.importing.reading import (
     AGAIN,
-    GUESSED,
     UNKNOWN,
     Reader,
     members,
@@ -42,18 +42,17 @@ def find(path: Path) -> list[Found]:
 
 
 def convert(entry: Entry, reader: Reader) -> None:
-    """Adds to an entry what the model says."""
+    """Adds to an entry what the model states, and apart what it lets us guess."""
     name = reader.name("name", "display_name")
-    entry["display_name"] = name or entry["name"]
-    if not name:
-        reader.note(GUESSED, "display_name", "missing: the id is used")
+    if name:
+        entry["display_name"] = name
+    else:
+        guess(entry, reader, "display_name", entry["name"], "missing: the id is used")
     _limits(entry, reader)
     cost = reader.part("cost", "cost_per_1k_tokens")
     prices = take_prices(entry, cost, "input", "output", _PER_1K)
     metadata: dict[str, object] = {f"{key}_cost_per_1m_tokens": price for key, price in prices.items()}
-    capabilities = _capabilities(entry["name"], reader)
-    if capabilities:
-        entry["capabilities"] = capabilities
+    _capabilities(entry, reader)
     tools = reader.flag("tool_call", "supports_tools")
     if tools is not None:
         entry["supports_tools"] = tools
@@ -91,19 +90,20 @@ def _limits(entry: Entry, reader: Reader) -> None:
         entry["max_tokens_per_request"] = limit
 
 
-def _capabilities(name: str, reader: Reader) -> list[str]:
+def _capabilities(entry: Entry, reader: Reader) -> None:
     modalities = reader.part("modalities", "capabilities")
     taken, given = modalities.words("input", "capabilities"), modalities.words("output", "capabilities")
     family = reader.name("family", "capabilities") or ""
     # It says what goes in and out, not what for.
-    if "text" in taken and "text" in given and _EMBEDS in f"{family} {name}".lower():
+    if "text" in taken and "text" in given and _EMBEDS in f"{family} {entry['name']}".lower():
         made = ["embedding"]
     else:
         made = [f"{kind}-generation" for kind in given if kind != "text" or "text" in taken]
     if made:
-        reader.note(GUESSED, "capabilities", "from modalities, family and id")
-    if reader.flag("reasoning", "capabilities"):
-        made.append("reasoning")
-    if "image" in taken:
-        made.append("multimodal")
-    return made
+        guess(entry, reader, "capabilities", {HAS: made}, "from modalities, family and id")
+    stated = {
+        "reasoning": reader.flag("reasoning", "capabilities"),
+        "multimodal": "image" in taken if modalities.has("input") else None,
+    }
+    has, lacks = ([label for label, said in stated.items() if said is which] for which in (True, False))
+    state_labels(entry, "capabilities", has, lacks)

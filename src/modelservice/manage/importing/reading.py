@@ -87,6 +87,10 @@ class Reader:
         """Returns whether the name is present, even with an unusable value."""
         return self._content.get(key) is not None
 
+    def has(self, key: str) -> bool:
+        """Returns whether the name is present, was read, and has a usable value."""
+        return self.states(key) and not self.lost(key)
+
     def lost(self, *keys: str) -> bool:
         """Returns whether one of these was read and was unusable."""
         return not self._lost.isdisjoint(keys)
