@@ -160,7 +160,7 @@ class Plan:
             NotFoundError: A model would have no organization.
         """
         found = Outcome(total=self._change.count_system_models())
-        parents = self._change.parent_ids()
+        parents = self._change.parents_among(self._touched.keys())
         self._added, self._changed, self._renamed = [], [], []
         for one in self._touched.values():
             self._judge(one, found, has_children=one.record.id in parents)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, false, func, select, true
 
 from modelservice.domain.layers import Layer, Source, default_rank
 from modelservice.domain.principal import ApiKey, Client, Organization
+from modelservice.errors import InvalidValueError
 from modelservice.store.database import Database
 from modelservice.store.rows import (
     Record,
@@ -22,6 +24,7 @@ from modelservice.store.rows import (
     record_from_row,
 )
 from modelservice.store.schema import require_current
+from modelservice.store.table_reader import shown_id
 from modelservice.store.tables import (
     api_keys,
     audit,
@@ -34,6 +37,8 @@ from modelservice.store.tables import (
     revisions,
     sources,
 )
+
+T = TypeVar("T")
 
 # Values per statement, below every database's limit.
 _CHUNK = 500
@@ -153,7 +158,8 @@ class Queries:
         found: dict[UUID, list[Layer]] = {}
         for one in _of_models(query, layers, ids):
             for row in self._connection.execute(one).mappings():
-                found.setdefault(UUID(row["model_id"]), []).append(layer_from_row(dict(row)))
+                layer = _readable(layers, row["model_id"], partial(layer_from_row, dict(row)))
+                found.setdefault(UUID(row["model_id"]), []).append(layer)
         return found
 
     def layered_by(self, source: str) -> list[UUID]:
@@ -261,10 +267,14 @@ class Queries:
             found += self._records(models.c.name.in_(chunk), models.c.deleted.is_(false()))
         return found
 
-    def parent_ids(self) -> set[UUID]:
-        """Returns the UUIDs of the system models that have children."""
-        query = select(models.c.parent_id).where(models.c.parent_id.is_not(None), models.c.deleted.is_(false()))
-        return {UUID(row.parent_id) for row in self._connection.execute(query.distinct())}
+    def parents_among(self, ids: Collection[UUID]) -> set[UUID]:
+        """Returns those of the system models that have children."""
+        query = select(models.c.parent_id).where(models.c.deleted.is_(false())).distinct()
+        found: set[UUID] = set()
+        for chunk in _chunks(sorted(map(str, ids))):
+            rows = self._connection.execute(query.where(models.c.parent_id.in_(chunk)))
+            found |= {UUID(row.parent_id) for row in rows}
+        return found
 
     # --- Revisions ----------------------------------------------------------------------------------------------------
 
@@ -302,7 +312,8 @@ class Queries:
 
     def _records(self, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = ()) -> list[Record]:
         query = select(models).where(*conditions).order_by(*order, models.c.position, models.c.id)
-        return [record_from_row(dict(row)) for row in self._connection.execute(query).mappings()]
+        rows = self._connection.execute(query).mappings()
+        return [_readable(models, row["id"], partial(record_from_row, dict(row))) for row in rows]
 
     def _rows(
         self, table: Table, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = ()
@@ -314,6 +325,15 @@ class Queries:
         query = select(table).where(table.c.deleted.is_(false()), condition)
         row = self._connection.execute(query).mappings().one_or_none()
         return dict(row) if row else None
+
+
+def _readable(table: Table, model_id: str, make: Callable[[], T]) -> T:
+    """Returns what is made of a row, or raises an InvalidValueError that names the row."""
+    try:
+        return make()
+    except (InvalidValueError, ValueError, TypeError, AttributeError):
+        row = f"{table.name} {shown_id(str(model_id))}"
+        raise InvalidValueError(f"{row}: cannot be read: `modelservice check` says why") from None
 
 
 def _held(table: Table, at: int | None) -> ColumnElement[bool]:

@@ -22,11 +22,11 @@ from modelservice.catalogue.rendering import Entry, render_entry
 from modelservice.catalogue.snapshot import Snapshot, advance
 from modelservice.domain.model import Model
 from modelservice.domain.principal import MODELS_READ
-from modelservice.errors import INVALID_API_KEY, MODEL_NOT_FOUND, Refusal
+from modelservice.errors import INVALID_API_KEY, MODEL_NOT_FOUND, InvalidValueError, Refusal
 from modelservice.manage.clients import add_client
 from modelservice.manage.keys import create_key
 from modelservice.manage.lookup import ModelRef
-from modelservice.manage.models import create_model, delete_models
+from modelservice.manage.models import create_model, delete_models, update_models
 from modelservice.manage.organizations import create_organization
 from modelservice.manage.system_catalogue import import_catalogue
 from modelservice.store.access import Access
@@ -241,6 +241,22 @@ def test_an_id_that_cannot_be_read_costs_no_other_row(world: World) -> None:
 
     assert [("api_keys", "\\xff\n")] == list(snapshot.left_out)
     assert admitted(snapshot, world.good_key)
+
+
+def test_a_command_names_the_row_that_it_cannot_read(world: World) -> None:
+    poison(world.url, "models", "document = '{'", WHERE["models"])
+
+    with pytest.raises(InvalidValueError, match=rf"^models {world.ids['models']}: cannot be read: "):
+        import_catalogue(world.url, "test", [entry("new")])
+
+
+def test_a_row_that_cannot_be_read_keeps_no_other_model_from_changing(world: World) -> None:
+    poison(world.url, "models", "document = '{'", WHERE["models"])
+    poison(world.url, "models", "document = '{'", WHERE["own models"])
+
+    update_models(world.url, "test", [ModelRef("good")], {"context_window": 7}, prompt_quota=1_000)
+
+    assert 7 == world.load().names["good"].model.context_window
 
 
 def test_many_that_are_bad_among_many_are_the_ones_left_out(url: str) -> None:
