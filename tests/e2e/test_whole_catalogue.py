@@ -66,8 +66,8 @@ def test_every_id_of_a_whole_file_is_listed_and_answered(place: Place, which: st
     done = place.command("catalogue", "import", "--format", "litellm", str(file)).stdout
 
     assert f"\n{len(content)} entries: {len(models)} mapped, 6 left out, 0 not selected\n" in done
-    assert f"\nadded {len(models) - len(IN_BOTH)}, changed {len(IN_BOTH)}, unchanged 0," in done
-    assert set(IN_BOTH) == set(re.findall(r"^(\S+)\tnot taken: documented overrides it", done, re.MULTILINE))
+    assert f"\nadded {len(models) - len(IN_BOTH)}, changed 0, unchanged {len(IN_BOTH)}," in done
+    assert set(IN_BOTH) == set(re.findall(r"^(\S+)\tshadowed by documented", done, re.MULTILINE))
     with Process(place, "run") as process:
         wait_until(place.ready, lambda: process.output + process.errors, START)
         listed = [model["id"] for model in place.rest("/v1/models", key).json["data"]]

@@ -45,7 +45,7 @@ def test_a_server_that_never_served_ends_with_one_line(place: Place) -> None:
 @pytest.mark.slow
 def test_a_server_that_holds_a_catalogue_serves_it_and_tries_again(place: Place) -> None:
     with serving(place) as server:
-        alter(place, "ALTER TABLE models RENAME COLUMN description TO said")
+        alter(place, "ALTER TABLE models RENAME COLUMN document TO said")
         alter(place, "UPDATE head SET revision = revision + 1")
         alter(place, "INSERT INTO revisions SELECT revision, 'another', 0 FROM head")
         wait_until(failing(place), "it fails")
@@ -55,7 +55,7 @@ def test_a_server_that_holds_a_catalogue_serves_it_and_tries_again(place: Place)
         assert 1 == value(place, "modelservice_ready")
         assert [1, 0] == [server.process.errors.count(text) for text in (FAILED, CANNOT)]
 
-        alter(place, "ALTER TABLE models RENAME COLUMN said TO description")
+        alter(place, "ALTER TABLE models RENAME COLUMN said TO document")
         server.change(5)
         server.wait_for_change(5)
         assert 0 == value(place, "modelservice_task_failing", task="refresher")
