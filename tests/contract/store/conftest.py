@@ -12,9 +12,13 @@ from tests.support.postgres import VERSIONS, Cluster
 
 # Postgres in `make test`. The tests of the other versions are slow ones.
 _USUAL: Final = "18"
-# Files about what follows from layers, and hardly from the database: on Postgres, they are slow tests, too.
-_OF_LAYERS: Final = {
-    f"test_{name}.py" for name in ("merging", "withdrawal", "deletion", "history", "revert", "exports", "plan")
+# Files about what hardly depends on the database: on Postgres, their tests are slow ones, too.
+_ALIKE: Final = {
+    f"test_{name}.py"
+    for name in (
+        *("merging", "withdrawal", "deletion", "history", "revert", "exports", "plan"),
+        *("models", "quarantine", "checking"),
+    )
 }
 
 
@@ -32,5 +36,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent != Path(__file__).parent or "postgres " not in item.name:
             continue
-        if f"postgres {_USUAL}" not in item.name or item.path.name in _OF_LAYERS:
+        if f"postgres {_USUAL}" not in item.name or item.path.name in _ALIKE:
             item.add_marker(pytest.mark.slow)
